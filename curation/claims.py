@@ -1,0 +1,131 @@
+"""Who holds which row. A claim lasts five minutes from the last sign of life, by the database's clock."""
+
+import logging
+import uuid
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from .models import Exchange, Project, ReviewSlot, Takeover, User
+from .order import Order, order_of
+
+logger = logging.getLogger(__name__)
+HELD_FOR = timedelta(minutes=5)
+# `id = (… LIMIT 1)` and not `id IN (…)`: the planner may run the latter more than once and claim two.
+# `count(*) = 0` and not NOT EXISTS: the anti join would read the whole table for a reviewer without history.
+_CLAIM = """
+UPDATE curation_reviewslot
+   SET claim_token = CASE WHEN reviewer_id = %(me)s AND claimed_until > statement_timestamp()
+                          THEN claim_token ELSE %(token)s END,
+       reviewer_id = %(me)s, claimed_until = statement_timestamp() + interval '5 minutes'
+ WHERE id = (SELECT s.id FROM curation_reviewslot s
+              WHERE s.done_at IS NULL AND {where}
+                AND (s.meant_for_id IS NULL OR s.meant_for_id = %(me)s)
+                AND (SELECT count(*) FROM curation_reviewslot o
+                      WHERE o.exchange_id = s.exchange_id AND o.id <> s.id AND o.reviewer_id = %(me)s) = 0
+              ORDER BY {order} LIMIT 1 FOR UPDATE OF s SKIP LOCKED)
+RETURNING *, (SELECT o.kind FROM curation_revieworder o
+                WHERE o.project_id = curation_reviewslot.project_id AND o.user_id = %(me)s) AS order_kind,
+             (SELECT o.sample_percent FROM curation_revieworder o
+                WHERE o.project_id = curation_reviewslot.project_id AND o.user_id = %(me)s) AS order_percent
+"""
+_FREE = "(s.claimed_until IS NULL OR s.claimed_until < statement_timestamp() OR s.reviewer_id = %(me)s)"
+_OF_PROJECT = "s.project_id = %(project)s"
+_MINE = f"{_OF_PROJECT} AND s.reviewer_id = %(me)s AND s.claimed_until > statement_timestamp()"
+_DUE = f"{_OF_PROJECT} AND s.not_before <= statement_timestamp() AND {_FREE}"
+_WAITING = f"{_OF_PROJECT} AND s.not_before IS NULL AND {_FREE}"
+
+
+def next_slot(project: Project, user: User, after: ReviewSlot | None = None) -> ReviewSlot | None:
+    """Claim the next row for this person, or None when nothing is free.
+
+    Put-off rows that are due come first, then the others in the order the person has chosen. With `after` it goes on
+    below that row and starts again at the top when the end is reached; without, a row the person still holds comes
+    first of all.
+    """
+    order = order_of(project, user)
+    values: dict[str, Any] = {"project": project.pk, "me": user.pk, "share": order.share}
+    if after is not None:
+        values |= {name: getattr(after, name) for name in ("priority", "seen_count", "draw")} | {"after": after.pk}
+    for where, by in _places(order, has_after=after is not None):
+        if slot := _claim(where, by, values):
+            return slot
+    return None
+
+
+def _places(order: Order, has_after: bool) -> Iterator[tuple[str, str]]:
+    """Where to look for a free row, best place first."""
+    waiting = f"{_WAITING} AND {order.only}"
+    if has_after:
+        yield f"{_DUE} AND s.id <> %(after)s", "s.not_before"
+        yield f"{waiting} AND {order.beyond}", order.by
+    else:
+        yield _MINE, "s.claimed_until DESC"
+        yield _DUE, "s.not_before"
+    yield waiting, order.by
+    if has_after:
+        yield _DUE, "s.not_before"
+
+
+def hold(exchange: Exchange, user: User) -> ReviewSlot | None:
+    """Claim this row's open slot, or make an own claim last longer. None when another has it or nothing is open."""
+    mine_first = "s.reviewer_id IS DISTINCT FROM %(me)s, s.position"
+    return _claim(f"s.exchange_id = %(exchange)s AND {_FREE}", mine_first, {"exchange": exchange.pk, "me": user.pk})
+
+
+@transaction.atomic
+def take_over(exchange: Exchange, user: User) -> ReviewSlot | None:
+    """Take the row out of another person's hands, which leaves a trace; None where nothing is open to be taken."""
+    slots = list(exchange.slots.select_for_update(of=["self"]).select_related("reviewer").order_by("position"))
+    if slot := hold(exchange, user):
+        return slot
+    slot = next((s for s in slots if s.done_at is None), None)
+    if slot is None or slot.reviewer is None or any(s.reviewer_id == user.pk for s in slots):
+        return None
+    Takeover.objects.create(slot=slot, taken_by=user, taken_from=slot.reviewer)
+    ReviewSlot.objects.filter(pk=slot.pk).update(
+        reviewer=user, claim_token=uuid.uuid4(), claimed_until=Now() + HELD_FOR
+    )
+    logger.info("exchange %s taken by user %s from user %s", exchange.pk, user.pk, slot.reviewer_id)
+    return ReviewSlot.objects.get(pk=slot.pk)
+
+
+def taken_from(exchange: Exchange, user: User) -> Takeover | None:
+    """Who took this row from the person, where that is why it is not theirs."""
+    latest = Takeover.objects.filter(slot__exchange=exchange).select_related("taken_by").first()
+    return latest if latest and latest.taken_from_id == user.pk else None
+
+
+def release(slot_id: int, token: uuid.UUID | None) -> None:
+    """Free a row left without a verdict. An old page's token frees nothing."""
+    ReviewSlot.objects.filter(pk=slot_id, claim_token=token, claim_token__isnull=False, done_at=None).update(
+        reviewer=None, claim_token=None, claimed_until=None
+    )
+
+
+def loosen(slot_id: int, token: uuid.UUID | None) -> None:
+    """Let the claim end soon: its page was closed, or is only being loaded anew and will ask again."""
+    soon = Now() + timedelta(seconds=30)
+    claims = ReviewSlot.objects.filter(pk=slot_id, claim_token=token, claim_token__isnull=False, done_at=None)
+    claims.filter(claimed_until__gt=soon).update(claimed_until=soon)
+
+
+def bring_back(project: Project) -> int:
+    """Make every put-off row of the project due now; the number of rows."""
+    return ReviewSlot.objects.filter(project=project, done_at=None, not_before__gt=Now()).update(not_before=Now())
+
+
+def first_slot(exchange: Exchange) -> ReviewSlot:
+    """The slot a row's page speaks of: the first open one, else the first. With its `reviewer` loaded."""
+    slots = exchange.slots.select_related("reviewer")
+    return slots.order_by(F("done_at").desc(nulls_first=True), "position")[0]
+
+
+def _claim(where: str, order: str, values: dict[str, Any]) -> ReviewSlot | None:
+    # Both parts are constants of this module; whatever comes from outside is a parameter.
+    sql = _CLAIM.format(where=where, order=order)
+    return next(iter(ReviewSlot.objects.raw(sql, values | {"token": uuid.uuid4()})), None)

@@ -1,0 +1,12 @@
+DROP TRIGGER announce ON curation_project;
+DROP TRIGGER announce ON curation_modelalias;
+DROP TRIGGER announce ON curation_provider;
+DROP TRIGGER announce ON curation_apikey;
+DROP FUNCTION curation_announce_routing();
+DROP TRIGGER refuse_change ON curation_example;
+DROP TRIGGER refuse_change ON curation_datasetversion;
+DROP TRIGGER refuse_change ON curation_review;
+DROP TRIGGER refuse_change ON curation_loggedcall;
+DROP TRIGGER guard ON curation_exchange;
+DROP FUNCTION curation_guard_exchange();
+DROP FUNCTION curation_refuse_change();

@@ -1,0 +1,44 @@
+"""Who may open which page of a project."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import get_object_or_404
+
+from .models import Membership, Project, User
+
+Role = Membership.Role
+ProjectView = Callable[Concatenate[HttpRequest, Project, ...], HttpResponseBase]
+
+
+def role_in(project: Project, user: User) -> int:
+    """The person's role in the project as a number; 0 without one. Administrators own every project."""
+    if user.is_superuser:
+        return Role.OWNER
+    role = Membership.objects.filter(project=project, user=user).values_list("role", flat=True).first()
+    return role or 0
+
+
+def role_required(least: Role) -> Callable[[ProjectView], Callable[..., HttpResponseBase]]:
+    """For views under /projects/<slug>/: passes the Project in place of the slug, and sets `request.role`.
+
+    A project the person is no member of answers 404, so that its existence is not given away; a role below `least`
+    answers 403. Visitors who are not logged in never get here (LoginRequiredMiddleware).
+    """
+
+    def decorate(view: ProjectView) -> Callable[..., HttpResponseBase]:
+        @wraps(view)
+        def wrapped(request: HttpRequest, slug: str, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            project = get_object_or_404(Project.objects.visible_to(request.user), slug=slug)  # type: ignore[arg-type]
+            request.role = role_in(project, request.user)  # type: ignore[attr-defined, arg-type]
+            if request.role < least:  # type: ignore[attr-defined]
+                raise PermissionDenied(f"This needs the role “{least.label}” in project {project.slug}.")
+            return view(request, project, *args, **kwargs)
+
+        wrapped.least_role = least  # type: ignore[attr-defined]  # read by the test that walks the URL table
+        return wrapped
+
+    return decorate

@@ -1,0 +1,138 @@
+"""What every verdict is made of: the locked row, what it would teach, what is written, and why it may be refused."""
+
+import logging
+import uuid
+from collections.abc import Sequence
+from datetime import timedelta
+
+from django.core.exceptions import BadRequest
+from django.db.models import F, QuerySet
+from django.db.models.functions import Now
+
+from .answers import answer_faults, as_stored, reads_as_json, says_the_same
+from .checking import Fault
+from .claims import HELD_FOR
+from .models import Exchange, Project, Review, ReviewSlot, User
+from .tool_calls import looks_like_calls
+
+logger = logging.getLogger(__name__)
+State, Verb, Origin = Exchange.State, Review.Verb, Exchange.Origin
+LATER = timedelta(hours=1)
+
+
+class Stale(Exception):
+    """The row moved on, or another person holds it now: nothing was written.
+
+    `exchange` is the row as it stands, `theirs` the verdict that stands (None where there is none), `holder` the person
+    who has the row now (None where the verdict itself is the reason).
+    """
+
+    def __init__(self, exchange: Exchange, holder: User | None = None) -> None:
+        self.exchange = exchange
+        self.holder = holder
+        self.theirs = effective(exchange).select_related("reviewer").first()
+        super().__init__(f"Exchange {exchange.pk} has changed since it was shown.")
+
+
+class Refused(Exception):
+    """The row may not be decided so; the message says why, and `faults` where in the answer."""
+
+    def __init__(self, words: str, faults: Sequence[Fault] = ()) -> None:
+        super().__init__(words)
+        self.faults = faults
+
+
+def effective(exchange: Exchange) -> QuerySet[Review]:
+    """The row's verdicts that have not been taken back, newest first. Opinions are none: they settle into one."""
+    return exchange.reviews.filter(reversed_by=None, is_opinion=False).exclude(verb=Verb.UNDONE)
+
+
+def locked(project: Project, exchange_id: int) -> Exchange:
+    """The row, locked against other verdicts but not against new calls that refer to it. Long columns stay behind."""
+    rows = Exchange.objects.select_for_update(no_key=True).filter(project=project)
+    return rows.defer("messages", "user_prompt", "prompt_key").get(pk=exchange_id)
+
+
+def already(action_id: uuid.UUID, exchange: Exchange, user: User) -> Review | None:
+    review = Review.objects.filter(action_id=action_id).first()
+    if review and (review.exchange_id != exchange.pk or review.reviewer_id != user.pk):
+        raise BadRequest("This action id belongs to another verdict.")
+    return review
+
+
+def holder_besides(user: User, slot: ReviewSlot) -> User | None:
+    """Another person whose claim on the slot is alive. A claim that merely ran out does not cost its holder the row."""
+    live = ReviewSlot.objects.filter(pk=slot.pk, done_at=None, claimed_until__gt=Now()).exclude(reviewer=user)
+    held = live.select_related("reviewer").first()
+    return held.reviewer if held else None
+
+
+def review_of(exchange: Exchange, user: User, verb: str, action_id: uuid.UUID, via: str) -> Review:
+    return Review(
+        action_id=action_id,
+        project_id=exchange.project_id,
+        exchange=exchange,
+        reviewer=user,
+        verb=verb,
+        via=via,
+        state_before=exchange.state,
+        target_before=exchange.target,
+        origin_before=exchange.target_origin,
+        included_before=exchange.included,
+        version_after=exchange.version + 1,
+    )
+
+
+def taught(project: Project, exchange: Exchange, typed: str | None) -> tuple[str | None, str]:
+    """The target and where it comes from, after a person left this text in the editor."""
+    is_json = reads_as_json(project, exchange.tools, typed)
+    if typed is None or says_the_same(typed, exchange.teaches, is_json):
+        return exchange.target, exchange.target_origin
+    if says_the_same(typed, exchange.response, is_json):
+        return None, Origin.CAPTURED
+    return as_stored(typed, exchange.response, is_json), Origin.EDITED
+
+
+def refuse_unteachable(project: Project, exchange: Exchange, target: str | None) -> None:
+    text = exchange.response if target is None else target
+    if not text or not text.strip():
+        raise Refused("There is no answer to teach yet. Write the answer this prompt should get, then include it.")
+    if faults := answer_faults(project, exchange.tools, text):
+        is_call = looks_like_calls(text, exchange.tools)
+        why = "A tool cannot be called like that" if is_call else "This project teaches JSON"
+        raise Refused(f"{why}, so this answer cannot be included. {faults[0].words}", faults)
+
+
+def write(exchange: Exchange, review: Review, included: object, decided_by: User | None) -> None:
+    """Write the verdict and the row's new state. A row that stays included as it was keeps its time of inclusion."""
+    is_unchanged = (review.state_before, review.target_before) == (review.state_after, review.target_after)
+    if is_unchanged and exchange.included:
+        included = exchange.included
+    is_decided = review.state_after in (State.INCLUDED, State.EXCLUDED)
+    review.save(force_insert=True)
+    Exchange.objects.filter(pk=exchange.pk).update(
+        state=review.state_after,
+        target=review.target_after,
+        target_origin=review.origin_after,
+        included=included,
+        decided_at=Now() if is_decided else None,
+        decided_by=decided_by if is_decided else None,
+        version=F("version") + 1,
+    )
+    logger.info("exchange %s %s by user %s (review %s)", exchange.pk, review.verb, review.reviewer_id, review.pk)
+
+
+def settle(slot: ReviewSlot, user: User, is_done: bool, later: timedelta = LATER) -> None:
+    ReviewSlot.objects.filter(pk=slot.pk).update(
+        reviewer=user if is_done else None,
+        claim_token=None,
+        claimed_until=None,
+        done_at=Now() if is_done else None,
+        not_before=None if is_done else Now() + later,
+    )
+
+
+def reopen(slot: ReviewSlot, user: User) -> None:
+    ReviewSlot.objects.filter(pk=slot.pk).update(
+        reviewer=user, claim_token=uuid.uuid4(), claimed_until=Now() + HELD_FOR, done_at=None, not_before=None
+    )

@@ -1,0 +1,239 @@
+"""One row at a time: shown, decided, taken back. Each verb is a plain POST that answers with the next row."""
+
+import logging
+import time
+from typing import Any
+
+from django.contrib import messages
+from django.db.models.functions import Left
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from curation.claims import bring_back, first_slot, hold, next_slot, release, taken_from
+from curation.drafts import draft_of, drafts_in, save_draft
+from curation.models import Exchange, Project, ReviewSlot, Takeover, User
+from curation.opinions import history, may_resolve
+from curation.permissions import Role, role_required
+from curation.queue import standing
+from curation.reading import read
+from curation.review import NothingToUndo, Refused, Stale, Ticket, decide, redo, undo
+from curation.review_forms import LATER_CHOICES, LeaveForm, UndoForm, VerdictForm, valid
+from curation.tagging import tags_around
+from curation.views.files import text_file
+from curation.views.opinions import resolve_page
+from curation.views.stage import frame, on, person, row_of
+from curation.views.trail import keep_trail, trail_of
+
+logger = logging.getLogger(__name__)
+
+
+@role_required(Role.VIEWER)
+@require_safe
+def queue(request: HttpRequest, project: Project) -> HttpResponse:
+    """On to the next row for a reviewer; why there is none; the list of rows for who may only look."""
+    user = person(request)
+    if request.role < Role.REVIEWER:  # type: ignore[attr-defined]
+        return redirect("review_rows", project.slug)
+    if slot := next_slot(project, user):
+        return redirect("review_exchange", project.slug, slot.exchange_id)
+    context = {"standing": standing(project), "drafts": drafts_in(project, user)[:20]}
+    return render(request, "review/empty.html", frame(project, user) | context)
+
+
+@role_required(Role.VIEWER)
+@require_safe
+def exchange(request: HttpRequest, project: Project, exchange_id: int) -> HttpResponse:
+    found = row_of(project, exchange_id)
+    if found.state == Exchange.State.AWAITING and may_resolve(project, person(request), found):
+        return resolve_page(request, project, found)
+    return _row_page(request, project, found)
+
+
+@role_required(Role.REVIEWER)
+def verdict(request: HttpRequest, project: Project, exchange_id: int, verb: str) -> HttpResponse:
+    """Include, exclude or later; then the next row. 422 with the reason, 409 with both states, the typed text kept."""
+    if request.method != "POST":  # a log-in in between comes back as a GET
+        return redirect("review_exchange", project.slug, exchange_id)
+    row = row_of(project, exchange_id)
+    form = valid(VerdictForm(request.POST))
+    slot = get_object_or_404(ReviewSlot, pk=form["slot"], exchange=row)
+    ticket = Ticket(
+        exchange_id, form["version"], slot.pk, form["token"], form["action"], form["via"], _seconds(form["opened_at"])
+    )
+    reasons = [reason for reason in project.reasons if reason in request.POST.getlist("reason")]
+    more = {"later": form["later"]} if form["later"] else {}
+    try:
+        decide(project, person(request), verb, ticket, target=form["target"], reasons=reasons, **more)
+    except Refused as refusal:
+        _keep(project, person(request), row, form)
+        refused = {"fault": str(refusal), "reasons": reasons, "refused": "" if refusal.faults else verb}
+        return _row_page(request, project, row, typed=form["target"], refused=refused)
+    except Stale as stale:
+        _keep(project, person(request), row, form)
+        return _stale_page(request, project, stale, verb=verb, typed=form["target"])
+    if row.state == Exchange.State.AWAITING:
+        return redirect("review_resolve", project.slug)
+    return on(project, person(request), after=slot)
+
+
+@role_required(Role.REVIEWER)
+def take_back(request: HttpRequest, project: Project) -> HttpResponse:
+    if request.method != "POST":
+        return redirect("review", project.slug)
+    form = valid(UndoForm(request.POST))
+    try:
+        review = undo(project, person(request), review_id=form["review"], action_id=form["action"], via=form["via"])
+    except NothingToUndo:
+        return redirect("review", project.slug)
+    except Stale as stale:
+        return _stale_page(request, project, stale, verb="undone")
+    return redirect("review_exchange", project.slug, review.exchange_id)
+
+
+@role_required(Role.REVIEWER)
+def give_again(request: HttpRequest, project: Project) -> HttpResponse:
+    """Redo what was undone last; then the next row."""
+    if request.method != "POST":
+        return redirect("review", project.slug)
+    form = valid(UndoForm(request.POST))
+    try:
+        review = redo(project, person(request), action_id=form["action"], via=form["via"])
+    except NothingToUndo:
+        return redirect("review", project.slug)
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+        return redirect("review", project.slug)
+    except Stale as stale:
+        return _stale_page(request, project, stale, verb="undone")
+    return on(project, person(request), after=first_slot(review.exchange))
+
+
+@role_required(Role.REVIEWER)
+@require_POST
+def leave(request: HttpRequest, project: Project, exchange_id: int) -> HttpResponse:
+    """On to the next row, or back to the one before, without a verdict. The row left is free for others, unless
+    something typed waits there.
+    """
+    form = valid(LeaveForm(request.POST))
+    slot = get_object_or_404(ReviewSlot, pk=form["slot"], project=project, exchange=exchange_id)
+    if not slot.exchange.drafts.filter(reviewer=person(request)).exists():
+        release(slot.pk, form["token"])
+    if form["to"] != "previous":
+        return on(project, person(request), after=slot)
+    *trail, before = [pk for pk in trail_of(request) if pk != exchange_id] or [exchange_id]
+    place = redirect("review_exchange", project.slug, before)
+    place.status_code = 303
+    keep_trail(place, project, trail)
+    return place
+
+
+@role_required(Role.REVIEWER)
+@require_POST
+def bring_back_later(request: HttpRequest, project: Project) -> HttpResponse:
+    bring_back(project)
+    return redirect("review", project.slug)
+
+
+@role_required(Role.VIEWER)
+@require_safe
+def raw(request: HttpRequest, project: Project, exchange_id: int, part: str) -> HttpResponse:
+    row = get_object_or_404(project.exchanges, pk=exchange_id)
+    texts = {"prompt": row.user_prompt, "captured": row.response, "taught": row.teaches}
+    return text_file(texts.get(part), f"{project.slug}-{row.pk}-{part}")
+
+
+def _keep(project: Project, user: User, row: Exchange, form: dict[str, Any]) -> None:
+    """What was typed outlives a verdict that was not taken."""
+    if form["target"] is not None:
+        save_draft(project, user, row, form["target"], form["version"])
+
+
+def _seconds(opened_at: float | None) -> float | None:
+    return None if opened_at is None else min(max(time.time() - opened_at, 0), 86_400)
+
+
+def _row_page(
+    request: HttpRequest,
+    project: Project,
+    row: Exchange,
+    typed: str | None = None,
+    refused: dict[str, Any] | None = None,
+) -> HttpResponse:
+    """`refused` says why a verdict was not taken: `fault` in words, `reasons` chosen, the verb to try again."""
+    user = person(request)
+    trail = trail_of(request)
+    if trail[-1:] != [row.pk]:
+        trail.append(row.pk)
+    can_review = request.role >= Role.REVIEWER  # type: ignore[attr-defined]
+    slot = (hold(row, user) if can_review else None) or first_slot(row)
+    is_held_by_other = slot.is_held and slot.reviewer_id != user.pk
+    call = row.calls.only(
+        "exchange_id", "served_model", "duration_ms", "prompt_tokens", "completion_tokens", "finish_reason"
+    ).first()
+    draft = draft_of(row, user) if can_review else None
+    if draft and typed is None:
+        typed = draft.text
+    context = (
+        frame(project, user)
+        | {
+            "row": row,
+            "reading": read(project, row, typed),
+            "slot": slot,
+            "draft": draft,
+            "takeover": taken_from(row, user) if is_held_by_other else None,
+            "can_review": can_review,
+            "may_decide": can_review and not is_held_by_other and row.state != Exchange.State.AWAITING,
+            "is_blind": _is_blind(row),
+            "is_held_by_other": is_held_by_other,
+            "fault": "",
+            "reasons": row.decided_for or (),  # type: ignore[attr-defined]  # an annotation of _row
+            "tags": tags_around(row),
+            "has_previous": len(trail) > 1,
+            "typed": typed is not None,
+            "call": call,
+            "answers": _answers(row),
+            "history": history(row, user).select_related("reviewer").defer("target_before", "target_after")[:5],
+            "takeovers": _takeovers(row),
+            "later_choices": LATER_CHOICES,
+            "opened_at": time.time(),
+        }
+    )
+    response = render(request, "review/row.html", context | (refused or {}), status=422 if refused else 200)
+    keep_trail(response, project, trail)
+    return response
+
+
+def _is_blind(row: Exchange) -> bool:
+    """Several people look at it, so who they are stays hidden until it is settled."""
+    is_settled = row.state in (Exchange.State.INCLUDED, Exchange.State.EXCLUDED)
+    return row.has_several and not is_settled  # type: ignore[attr-defined]  # an annotation of row_of
+
+
+def _takeovers(row: Exchange) -> Any:
+    if _is_blind(row):
+        return ()
+    return Takeover.objects.filter(slot__exchange=row).select_related("taken_by", "taken_from")[:3]
+
+
+def _answers(row: Exchange) -> Any:
+    """The different answers the prompt got, most frequent first, where there is more than one."""
+    return row.answers.annotate(excerpt=Left("text", 300)).defer("text")[:5] if row.answer_count > 1 else ()
+
+
+def _stale_page(
+    request: HttpRequest, project: Project, stale: Stale, verb: str, typed: str | None = None
+) -> HttpResponse:
+    """What stands now and what the person wanted, side by side; what was typed is on the page."""
+    row = row_of(project, stale.exchange.pk)
+    context = frame(project, person(request)) | {
+        "row": row,
+        "slot": first_slot(row),
+        "theirs": stale.theirs,
+        "holder": stale.holder,
+        "verb": verb,
+        "typed": typed,
+        "reading": read(project, row),
+        "opened_at": time.time(),
+    }
+    return render(request, "review/stale.html", context, status=409)

@@ -1,0 +1,116 @@
+"""The cases of a run with all answers side by side."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from django.db.models import QuerySet
+
+from curation.chat import said_in, split_prompt
+from curation.diff import Piece, words_changed
+from curation.json_layout import fault_in, laid_out
+from curation.models import Example
+
+from .comparisons import cases_of, groups_of, held_out, verdicts
+from .models import EvaluationCandidate, EvaluationResult, EvaluationRun
+
+# A page shows so much of a text.
+MOST_LETTERS = 2000
+
+
+@dataclass(frozen=True)
+class CaseAnswer:
+    """One candidate's answers as they are shown; `changes` against the expected text where the first is wrong but not
+    far off. `results` has one for each time the case was asked.
+    """
+
+    candidate: EvaluationCandidate
+    results: list[EvaluationResult]
+    text: str
+    changes: list[Piece]
+
+    @property
+    def result(self) -> EvaluationResult | None:
+        return self.results[0] if self.results else None
+
+    @property
+    def right(self) -> int:
+        return sum(result.is_right for result in self.results)
+
+    @property
+    def is_right(self) -> bool:
+        return 2 * self.right > len(self.results)
+
+
+@dataclass(frozen=True)
+class AnsweredCase:
+    """One case with what each candidate answered, in the order of the candidates."""
+
+    example: Example
+    prompt: str
+    expected: str
+    is_must_pass: bool
+    answers: list[CaseAnswer]
+
+
+def chosen(
+    run: EvaluationRun,
+    before: EvaluationCandidate | None,
+    after: EvaluationCandidate | None,
+    change: str = "",
+    group: tuple[str, str] | None = None,
+) -> QuerySet[Example]:
+    """The cases of a run. With `change` those that `after` fixed, broke or left as `before` had them ("same"), or the
+    must-pass cases ("must"); with `group` (kind and name) those of a slice.
+    """
+    rows = cases_of(run).order_by("-split", "position") if change == "must" else held_out(run).order_by("position")
+    if change == "must":
+        rows = rows.filter(pk__in=run.must_pass.values("pk"))
+    elif change and before and after:
+        was, now = verdicts(before), verdicts(after)
+        both = was.keys() & now.keys()
+        wanted = {
+            "fixed": [pk for pk in both if now[pk] and not was[pk]],
+            "broken": [pk for pk in both if was[pk] and not now[pk]],
+        }.get(change, [pk for pk in both if was[pk] == now[pk]])
+        rows = rows.filter(pk__in=wanted)
+    if group:
+        kind, name = group
+        rows = rows.filter(
+            pk__in=groups_of(run, held_out(run).values_list("pk", flat=True)).get(kind, {}).get(name, [])
+        )
+    return rows
+
+
+def with_answers(run: EvaluationRun, examples: Sequence[Example]) -> Iterator[AnsweredCase]:
+    """The cases of one page with all answers, cut to what a page can show."""
+    candidates = list(run.candidates.all())
+    found: dict[tuple[int, int], list[EvaluationResult]] = {}
+    for result in EvaluationResult.objects.filter(candidate__in=candidates, example__in=examples).order_by("repeat"):
+        found.setdefault((result.candidate_id, result.example_id), []).append(result)
+    must_pass = set(run.must_pass.filter(pk__in=[example.pk for example in examples]).values_list("pk", flat=True))
+    for example in examples:
+        *asked, answer = json.loads(example.body)["messages"]
+        expected = shown(said_in(answer))
+        yield AnsweredCase(
+            example=example,
+            prompt=split_prompt(asked).user_prompt[:MOST_LETTERS],
+            expected=expected,
+            is_must_pass=example.pk in must_pass,
+            answers=[_answer(each, found.get((each.pk, example.pk), []), expected) for each in candidates],
+        )
+
+
+def _answer(candidate: EvaluationCandidate, results: list[EvaluationResult], expected: str) -> CaseAnswer:
+    first = results[0] if results else None
+    text = shown(first.answer or "") if first else ""
+    changes = words_changed(expected, text) if first and text and not first.is_right else None
+    same = sum(len(piece.text) for piece in changes or () if piece.kind == "same")
+    is_near = same * 2 > len(expected)
+    return CaseAnswer(candidate, results, text, changes if changes and is_near else [])
+
+
+def shown(text: str) -> str:
+    """JSON a key a line, so that answers can be compared by eye; other text as it is."""
+    text = text[:MOST_LETTERS]
+    return text if fault_in(text) else laid_out(text)

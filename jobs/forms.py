@@ -1,0 +1,93 @@
+"""What the machines' pages take in, and what query strings mean."""
+
+from typing import Any
+
+from django import forms
+
+from curation.models import Example, Project, Provider
+
+from .formats import choices
+from .models import ModelVersion
+from .providers.signatures import key_of
+
+
+class ModerationForm(forms.Form):
+    provider = forms.ModelChoiceField(queryset=Provider.objects.none())
+    model = forms.CharField(max_length=200, required=False)
+
+    def __init__(self, project: Project, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        provider = self.fields["provider"]
+        assert isinstance(provider, forms.ModelChoiceField)
+        provider.queryset = project.providers.all()
+
+
+class ModelForm(forms.Form):
+    """Names one tuned model of the project."""
+
+    model_version = forms.ModelChoiceField(queryset=ModelVersion.objects.none())
+
+    def __init__(self, project: Project, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        models = self.fields["model_version"]
+        assert isinstance(models, forms.ModelChoiceField)
+        models.queryset = project.model_versions.select_related("provider", "version")
+
+
+class ApprovalForm(forms.Form):
+    """A second person's word on a fine-tune."""
+
+    decision = forms.ChoiceField(choices=[("approved", "Approve"), ("declined", "Decline")])
+    reason = forms.CharField(max_length=300, required=False)
+
+
+class DecideForm(forms.Form):
+    """What a person does about a blocked fine-tune."""
+
+    verb = forms.ChoiceField(
+        choices=[("look", "Look again"), ("relaunch", "Launch anew"), ("give_up", "Give up")],
+    )
+
+
+class SecretForm(forms.Form):
+    """The secret by which a provider signs its webhooks."""
+
+    secret = forms.CharField(
+        min_length=16,
+        max_length=200,
+        label="Signing secret",
+        widget=forms.PasswordInput({"autocomplete": "off"}),
+        help_text="Begins with whsec_. Kept sealed, and never shown again.",
+    )
+
+    def clean_secret(self) -> str:
+        secret: str = self.cleaned_data["secret"]
+        try:
+            key = key_of(secret)
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from error
+        if len(key) < 12:
+            raise forms.ValidationError("A secret this short can be guessed.")
+        return secret
+
+
+class FileForm(forms.Form):
+    """The query string of a download."""
+
+    split = forms.ChoiceField(choices=Example.Split.choices)
+    format = forms.ChoiceField(choices=choices)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["as"] = forms.ChoiceField(  # a word of Python's own
+            choices=[("", "As it is"), ("gz", "Gzipped"), ("manifest", "Manifest")], required=False
+        )
+
+
+class CasesForm(forms.Form):
+    """The query string of an evaluation's cases."""
+
+    show = forms.ChoiceField(
+        choices=[("", "All"), ("fixed", "Fixed"), ("broken", "Broken"), ("same", "Same")], required=False
+    )
+    page = forms.IntegerField(min_value=1, max_value=100_000, required=False)

@@ -1,0 +1,51 @@
+"""Something that runs dies; the supervisor starts it again and the rest goes on."""
+
+import signal
+
+import psycopg
+from celery import Celery
+
+from .conftest import until
+
+
+def test_a_killed_worker_comes_back_after_a_pause(supervisor):
+    supervisor.start()
+    supervisor.kill("worker")
+
+    assert "worker ended with signal SIGKILL; starting it again in 2 s" in supervisor.log()
+    assert supervisor.end() == 0
+
+
+def test_killed_postgres_comes_back_with_its_data(supervisor, database):
+    supervisor.start()
+    with database() as connection:
+        connection.execute("INSERT INTO note VALUES ('kept')")
+    supervisor.kill("postgres")
+
+    def notes():
+        try:
+            with database() as connection:
+                return connection.execute("SELECT text FROM note").fetchall()
+        except psycopg.OperationalError:
+            return None
+
+    assert until(notes) == [("kept",)]
+    assert supervisor.end() == 0
+
+
+def test_a_celery_task_outlives_a_restart_of_valkey(supervisor, tmp_path):
+    supervisor.start(STANDIN_WORKER="celery")
+    socket = supervisor.home / "valkey/socket/valkey.sock"
+    client = Celery(broker=f"redis+socket://{socket}?virtual_host=0")
+    client.conf.task_ignore_result = True
+    work = "tests.supervisor.standin_celery.work"
+    client.send_task(work, [str(tmp_path), 4])
+    until((tmp_path / "begun").exists)
+
+    supervisor.kill("valkey")
+    until((tmp_path / "done").exists)
+    # The worker still takes work, whether it lived on or was started again.
+    (tmp_path / "done").unlink()
+    client.send_task(work, [str(tmp_path), 0])
+    until((tmp_path / "done").exists)
+    assert supervisor.end(signal.SIGTERM) == 0
