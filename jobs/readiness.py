@@ -90,7 +90,7 @@ def find(policy: RetrainingPolicy, new: int | None = None, now: datetime | None 
     new = new_rows_count(policy.project) if new is None else new
     wanted = policy.minimum_new_count
     if not policy.is_enabled:
-        return Finding(False, f"Switched off. {new} of {wanted} new rows.")
+        return Finding(False, f"Switched off. {_rows(new, wanted)}.")
     if live := live_run(policy):
         return Finding(False, f"Not now: retraining {live.pk} is under way.")
     if policy.project.default_provider is None:
@@ -102,12 +102,16 @@ def summed_up(readings: list[Reading], new: int, wanted: int) -> Finding:
     missing = [reading.words for reading in readings if not reading.is_ready]
     if missing:
         return Finding(False, f"Not today: {', '.join(missing)}.", tuple(readings))
-    return Finding(True, f"Due: {new} new rows, {wanted} are enough.", tuple(readings))
+    return Finding(True, f"Due: {_rows(new, wanted)}.", tuple(readings))
+
+
+def _rows(new: int, wanted: int) -> str:
+    return f"{new} of {wanted} new rows" if new < wanted else f"{new} new rows, {wanted} are enough"
 
 
 def _of_rows(policy: RetrainingPolicy, new: int, now: datetime) -> Iterator[Reading]:
     """What the rows say, cheap enough for a page."""
-    yield Reading("rows", new >= policy.minimum_new_count, f"{new} of {policy.minimum_new_count} new rows")
+    yield Reading("rows", new >= policy.minimum_new_count, _rows(new, policy.minimum_new_count))
     if (most := policy.most_contradictions) is not None:
         count = policy.project.pairs.filter(state=Pair.State.OPEN).count()
         yield Reading("contradictions", count <= most, f"{count} contradiction{'' if count == 1 else 's'}")

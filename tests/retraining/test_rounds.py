@@ -79,6 +79,9 @@ def test_each_check_says_why_it_does_nothing(policy, project, include, stub: Stu
     policy.refresh_from_db()
     assert policy.last_finding == "Not today: 16 of 20 new rows."
     assert policy.last_checked_at
+    assert readiness.find(RetrainingPolicy(project=project, minimum_new_count=9)).sentence == (
+        "Switched off. 16 new rows, 9 are enough."
+    )
     for number in range(16, 20):
         include(f"Question {number}?", f"Answer {number}.")
     [run] = readiness.check_all()
