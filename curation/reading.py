@@ -7,7 +7,9 @@ from typing import Any
 from .answers import answer_faults, reads_as_json, says_the_same, unix_lines
 from .checking import Fault, faults_in
 from .diff import Piece, words_changed
+from .json_diff import MOST_CHANGES, KeyChange, keys_changed
 from .json_layout import fault_in, laid_out
+from .json_text import parse_strict
 from .models import Exchange, Project
 from .preview import LIMIT, Preview, preview
 from .tool_calls import calls_in, parameters_of
@@ -43,10 +45,15 @@ class ShownTurn:
 
 @dataclass(frozen=True)
 class Comparison:
-    """`changes` is None where nothing changed, or too much to show."""
+    """`changes` is None where nothing changed, or too much to show; `keys` is None where not both texts are JSON, and
+    `has_more` of them than are shown.
+    """
 
     changes: list[Piece] | None
     is_too_long: bool = False
+    keys: list[KeyChange] | None = None
+    has_more: bool = False
+    is_json: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,13 +93,32 @@ def read(project: Project, row: Exchange, typed: str | None = None) -> Reading:
 
 def compare(project: Project, row: Exchange, text: str | None) -> Comparison:
     """The text against the captured answer."""
-    is_json = reads_as_json(project, row.tools, row.response, text)
-    captured, now = _laid_out(row.response, is_json), _laid_out(text, is_json)
-    if captured is None or now is None or says_the_same(now, captured, is_json):
-        return Comparison(None)
-    changes = words_changed(captured, unix_lines(now))
+    return compared(project, row, row.response, text)
+
+
+def compared(project: Project, row: Exchange, before: str | None, text: str | None) -> Comparison:
+    """One answer of the row against an older one: by words, and by keys where both are JSON."""
+    is_json = reads_as_json(project, row.tools, before, text)
+    older, now = _laid_out(before, is_json), _laid_out(text, is_json)
+    if older is None or now is None or says_the_same(now, older, is_json):
+        return Comparison(None, is_json=is_json)
+    changes = words_changed(older, unix_lines(now))
     is_short = changes is not None and _length(changes) <= LIMIT
-    return Comparison(changes if is_short else None, is_too_long=not is_short)
+    keys = _keys(older, now) if is_json else None
+    return Comparison(
+        changes if is_short else None,
+        is_too_long=not is_short,
+        keys=keys[:MOST_CHANGES] if keys else None,
+        has_more=len(keys or ()) > MOST_CHANGES,
+        is_json=is_json,
+    )
+
+
+def _keys(before: str, after: str) -> list[KeyChange] | None:
+    """None where one of the texts is no JSON, as a text is while somebody types it."""
+    if fault_in(before) or fault_in(after):
+        return None
+    return keys_changed(*(parse_strict(text.encode("utf-8", "surrogatepass")) for text in (before, after)))
 
 
 def calls_of(row: Exchange, text: str | None) -> list[ShownCall]:

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from .claims import first_slot, next_slot
 from .drafts import drop_draft
 from .labels import label
-from .models import Project, Review, ReviewSlot, User
+from .models import Exchange, Project, Review, ReviewSlot, User
 from .opinions import is_blind, refuse_unless_resolver, take_opinion, withdraw, withdraw_after
 from .verdicts import (
     LATER,
@@ -74,11 +74,12 @@ def decide(
     ticket: Ticket,
     *,
     target: str | None = None,
+    origin: str = Exchange.Origin.EDITED,
     reasons: Sequence[str] = (),
     later: timedelta = LATER,
 ) -> Review:
     """Give a verdict (included, excluded, later) with the answer as typed; `target` None leaves the answer as it is.
-    `reasons` are among the project's own.
+    `origin` is where a new answer comes from; `reasons` are among the project's own.
 
     Sent again with the same action id it returns the first result. Raises Stale, and Refused where the answer cannot
     be taught.
@@ -93,7 +94,7 @@ def decide(
         raise Stale(exchange)
     review = review_of(exchange, user, verb, ticket.action_id, ticket.via)
     review.state_after = _STATE_AFTER[Verb(verb)]
-    review.target_after, review.origin_after = taught(project, exchange, target)
+    review.target_after, review.origin_after = taught(project, exchange, target, origin)
     review.seconds_open = ticket.seconds_open
     review.reasons = list(reasons)
     if verb == Verb.EXCLUDED and project.wants_reason and not reasons:

@@ -83,14 +83,16 @@ def review_of(exchange: Exchange, user: User, verb: str, action_id: uuid.UUID, v
     )
 
 
-def taught(project: Project, exchange: Exchange, typed: str | None) -> tuple[str | None, str]:
-    """The target and where it comes from, after a person left this text in the editor."""
+def taught(
+    project: Project, exchange: Exchange, typed: str | None, origin: str = Origin.EDITED
+) -> tuple[str | None, str]:
+    """The target and where it comes from, after a person left this text in the editor, or took it from that origin."""
     is_json = reads_as_json(project, exchange.tools, typed)
     if typed is None or says_the_same(typed, exchange.teaches, is_json):
         return exchange.target, exchange.target_origin
     if says_the_same(typed, exchange.response, is_json):
         return None, Origin.CAPTURED
-    return as_stored(typed, exchange.response, is_json), Origin.EDITED
+    return as_stored(typed, exchange.response, is_json), origin
 
 
 def refuse_unteachable(project: Project, exchange: Exchange, target: str | None) -> None:

@@ -33,6 +33,8 @@ from .models import (
     PaybackForecast,
     Promotion,
     PromotionRequest,
+    Repair,
+    RepairPolicy,
     RetrainingCheck,
     RetrainingPolicy,
     RetrainingRun,
@@ -319,3 +321,18 @@ class ImportRemarkAdmin(HistoryAdmin):
     list_filter = [ProjectFilter.within("upload__project"), "is_refusal"]
     ordering = ["-id"]
     search_help_text = "The number of an import."
+
+
+@admin.register(Repair)
+class RepairAdmin(JobAdmin):
+    list_display = ["id", "project", "exchange_id", "model", "status", "outcome", "amount", "created_at"]
+    list_filter = [ProjectFilter, "status", "outcome"]
+    list_select_related = ["project"]
+
+
+@admin.register(RepairPolicy)
+class RepairPolicyAdmin(RowAdmin):
+    list_display = ["project", "alias", "provider", "model", "requests_a_day", "dollars_a_day"]
+    list_select_related = ["project", "alias", "provider"]
+    search_fields = ["project__slug", "project__name"]
+    autocomplete_fields = ["project"]

@@ -19,6 +19,7 @@ from .views import (
     notices,
     payback,
     registry,
+    repairs,
     retraining,
     webhooks,
     withdrawals,
@@ -98,6 +99,15 @@ urlpatterns = [
     # GET computes what the query string says; POST keeps it.
     path("projects/<slug:slug>/payback/", payback.index, name="payback"),
     path("projects/<slug:slug>/payback/keep/", payback.keep, name="payback_keep"),
+    path("projects/<slug:slug>/repairs/", repairs.index, name="repairs"),
+    path("projects/<slug:slug>/repairs/save/", repairs.save, name="repairs_save"),
+    # POST takes note, and the answer as typed in target.
+    path("projects/<slug:slug>/repairs/rows/<int:exchange_id>/", repairs.new, name="repair_new"),
+    # GET: 204 while the model is asked, 200 when there is something to show.
+    path("projects/<slug:slug>/repairs/<int:pk>/", repairs.look, name="repair_look"),
+    path("projects/<slug:slug>/repairs/<int:pk>/accept/", repairs.accept, name="repair_accept"),
+    path("projects/<slug:slug>/repairs/<int:pk>/edit/", repairs.edit, name="repair_edit"),
+    path("projects/<slug:slug>/repairs/<int:pk>/drop/", repairs.drop, name="repair_drop"),
     path("projects/<slug:slug>/retraining/", retraining.index, name="retraining"),
     path("projects/<slug:slug>/retraining/save/", retraining.save, name="retraining_save"),
     # POST takes verb ("pause" or "resume").

@@ -30,6 +30,7 @@ STATEMENTS = (
     "WHERE x.id = r.example_id AND x.exchange_id = ANY(%(rows)s)",
     "UPDATE jobs_escrowanswer SET answer = NULL, error = 'Erased.' WHERE exchange_id = ANY(%(rows)s)",
     "UPDATE jobs_shadowanswer SET answer = NULL, error = 'Erased.' WHERE exchange_id = ANY(%(rows)s)",
+    "UPDATE jobs_repair SET note = 'Erased.', answer = '', proposal = NULL WHERE exchange_id = ANY(%(rows)s)",
     "UPDATE jobs_generationitem SET prompt = 'Erased ' || id, variables = '{}' WHERE exchange_id = ANY(%(rows)s)",
 )
 PATIENCE = 30  # seconds between two looks at a retraining that is under way

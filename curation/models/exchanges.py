@@ -46,6 +46,7 @@ class Exchange(models.Model):
         CAPTURED = "captured", "As captured"
         OTHER_ANSWER = "other_answer", "Another captured answer"
         EDITED = "edited", "Edited by a person"
+        REPAIRED = "repaired", "Repaired by a model"
         LABEL = "label", "A corpus' human label"
 
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="exchanges")

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -59,22 +60,43 @@ def verdict(request: HttpRequest, project: Project, exchange_id: int, verb: str)
     form = valid(VerdictForm(request.POST))
     slot = get_object_or_404(ReviewSlot, pk=form["slot"], exchange=row)
     ticket = Ticket(
-        exchange_id, form["version"], slot.pk, form["token"], form["action"], form["via"], _seconds(form["opened_at"])
+        exchange_id, form["version"], slot.pk, form["token"], form["action"], form["via"], seconds(form["opened_at"])
     )
     reasons = [reason for reason in project.reasons if reason in request.POST.getlist("reason")]
     more = {"later": form["later"]} if form["later"] else {}
+
+    def give(target: str | None) -> None:
+        decide(project, person(request), verb, ticket, target=target, reasons=reasons, **more)
+
+    return given(request, project, row, slot, ticket, give, verb=verb, typed=form["target"], reasons=reasons)
+
+
+def given(
+    request: HttpRequest,
+    project: Project,
+    row: Exchange,
+    slot: ReviewSlot,
+    ticket: Ticket,
+    give: Callable[[str | None], None],
+    *,
+    verb: str,
+    typed: str | None,
+    reasons: Sequence[str] = (),
+) -> HttpResponse:
+    """What a verdict answers: the next row, or why it was not taken, and then the text is kept as a draft."""
+    user = person(request)
     try:
-        decide(project, person(request), verb, ticket, target=form["target"], reasons=reasons, **more)
+        give(typed)
     except Refused as refusal:
-        _keep(project, person(request), row, form)
+        _keep(project, user, row, typed, ticket.version)
         refused = {"fault": str(refusal), "reasons": reasons, "refused": "" if refusal.faults else verb}
-        return _row_page(request, project, row, typed=form["target"], refused=refused)
+        return _row_page(request, project, row, typed=typed, refused=refused)
     except Stale as stale:
-        _keep(project, person(request), row, form)
-        return _stale_page(request, project, stale, verb=verb, typed=form["target"])
+        _keep(project, user, row, typed, ticket.version)
+        return _stale_page(request, project, stale, verb=verb, typed=typed)
     if row.state == Exchange.State.AWAITING:
         return redirect("review_resolve", project.slug)
-    return on(project, person(request), after=slot)
+    return on(project, user, after=slot)
 
 
 @role_required(Role.REVIEWER)
@@ -143,13 +165,13 @@ def raw(request: HttpRequest, project: Project, exchange_id: int, part: str) -> 
     return text_file(texts.get(part), f"{project.slug}-{row.pk}-{part}")
 
 
-def _keep(project: Project, user: User, row: Exchange, form: dict[str, Any]) -> None:
+def _keep(project: Project, user: User, row: Exchange, typed: str | None, version: int) -> None:
     """What was typed outlives a verdict that was not taken."""
-    if form["target"] is not None:
-        save_draft(project, user, row, form["target"], form["version"])
+    if typed is not None:
+        save_draft(project, user, row, typed, version)
 
 
-def _seconds(opened_at: float | None) -> float | None:
+def seconds(opened_at: float | None) -> float | None:
     return None if opened_at is None else min(max(time.time() - opened_at, 0), 86_400)
 
 
@@ -174,31 +196,29 @@ def _row_page(
     draft = draft_of(row, user) if can_review else None
     if draft and typed is None:
         typed = draft.text
-    context = (
-        frame(project, user)
-        | {
-            "row": row,
-            "reading": read(project, row, typed),
-            "slot": slot,
-            "draft": draft,
-            "takeover": taken_from(row, user) if is_held_by_other else None,
-            "can_review": can_review,
-            "may_decide": can_review and not is_held_by_other and row.state != Exchange.State.AWAITING,
-            "is_blind": _is_blind(row),
-            "is_held_by_other": is_held_by_other,
-            "fault": "",
-            "reasons": row.decided_for or (),  # type: ignore[attr-defined]  # an annotation of _row
-            "tags": tags_around(row),
-            "has_previous": len(trail) > 1,
-            "typed": typed is not None,
-            "call": call,
-            "answers": _answers(row),
-            "history": history(row, user).select_related("reviewer").defer("target_before", "target_after")[:5],
-            "takeovers": _takeovers(row),
-            "later_choices": LATER_CHOICES,
-            "opened_at": time.time(),
-        }
-    )
+    context = frame(project, user) | {
+        "row": row,
+        "reading": read(project, row, typed),
+        "slot": slot,
+        "draft": draft,
+        "takeover": taken_from(row, user) if is_held_by_other else None,
+        "can_review": can_review,
+        "may_decide": can_review and not is_held_by_other and row.state != Exchange.State.AWAITING,
+        "is_blind": _is_blind(row),
+        "is_held_by_other": is_held_by_other,
+        "fault": "",
+        "reasons": row.decided_for or (),  # type: ignore[attr-defined]  # an annotation of _row
+        "tags": tags_around(row),
+        "has_previous": len(trail) > 1,
+        "typed": typed is not None,
+        "call": call,
+        "answers": _answers(row),
+        "history": _history(row, user),
+        "must_pass": getattr(row, "must_pass", None),
+        "takeovers": _takeovers(row),
+        "later_choices": LATER_CHOICES,
+        "opened_at": time.time(),
+    }
     response = render(request, "review/row.html", context | (refused or {}), status=422 if refused else 200)
     keep_trail(response, project, trail)
     return response
@@ -210,8 +230,14 @@ def _is_blind(row: Exchange) -> bool:
     return row.has_several and not is_settled  # type: ignore[attr-defined]  # an annotation of row_of
 
 
+def _history(row: Exchange, user: User) -> Any:
+    if not row.has_history:  # type: ignore[attr-defined]  # an annotation of row_of
+        return ()
+    return history(row, user).select_related("reviewer").defer("target_before", "target_after")[:5]
+
+
 def _takeovers(row: Exchange) -> Any:
-    if _is_blind(row):
+    if _is_blind(row) or not row.has_takeovers:  # type: ignore[attr-defined]  # an annotation of row_of
         return ()
     return Takeover.objects.filter(slot__exchange=row).select_related("taken_by", "taken_from")[:3]
 

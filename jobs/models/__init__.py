@@ -11,6 +11,7 @@ from .moderation import ModerationRun
 from .notices import Notice, NoticeDelivery, NoticePolicy
 from .payback import PaybackForecast
 from .registry import ModelVersion, Promotion
+from .repairs import Repair, RepairPolicy
 from .retraining import RetrainingCheck, RetrainingPolicy, RetrainingRun
 from .rollouts import Shadow, ShadowAnswer, Watch
 from .spending import Approval, Quote
@@ -51,6 +52,8 @@ __all__ = [
     "Promotion",
     "PromotionRequest",
     "Quote",
+    "Repair",
+    "RepairPolicy",
     "RetrainingCheck",
     "RetrainingPolicy",
     "RetrainingRun",

@@ -76,6 +76,8 @@ from jobs.models import (
     Promotion,
     PromotionRequest,
     Quote,
+    Repair,
+    RepairPolicy,
     RetrainingCheck,
     RetrainingPolicy,
     RetrainingRun,
@@ -222,6 +224,10 @@ def rows(project: Project, administrator: User) -> SimpleNamespace:
     )
     made.draft = InputDraft.objects.create(project=project, provider=provider, model="baseline")
     made.input = DraftedInput.objects.create(draft=made.draft, text="Describe B.")
+    Repair.objects.create(
+        project=project, exchange=made.exchange, exchange_version=1, provider=provider, model="m", note="A", answer="B"
+    )
+    RepairPolicy.objects.create(project=project, provider=provider, model="m")
     made.upload = Import.objects.create(project=project, kind="lines", file_name="calls.jsonl")
     made.remark = ImportRemark.objects.create(upload=made.upload, line_number=1, is_refusal=True, reason="It is empty.")
     Moderation.objects.create(project=project, digest="0" * 64, model="m", is_flagged=True, categories=["hate"])

@@ -27,7 +27,7 @@ HISTORY = {
     *["Watch", "Shadow", "ShadowAnswer", "Notice", "NoticeDelivery"],
     *["Escrow", "EscrowAnswer"],
     *["Coverage", "RowRegion", "Pair"],
-    *["MustPass", "Judgement"],
+    *["MustPass", "Judgement", "Repair"],
     *["Moderation", "ModerationRun", "Withdrawal", "FileRemoval", "Taint"],
 }
 each_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
