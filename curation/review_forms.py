@@ -68,6 +68,13 @@ class TagForm(forms.Form):
     remove = forms.CharField(max_length=40, required=False)
 
 
+class MustPassForm(forms.Form):
+    """Mark the row, with what went wrong once, or take the mark off."""
+
+    is_marked = forms.BooleanField(required=False)
+    note = forms.CharField(max_length=200, required=False)
+
+
 class ActivityForm(forms.Form):
     before = forms.IntegerField(required=False, min_value=1)
 

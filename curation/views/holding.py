@@ -3,6 +3,7 @@
 A page's script asks with the header `X-Part` and gets the part of the page that changed; a plain form gets the page.
 """
 
+import logging
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -12,12 +13,14 @@ from django.views.decorators.http import require_POST
 from curation.answers import answer_faults, reads_as_json
 from curation.claims import first_slot, hold, loosen, take_over, taken_from
 from curation.drafts import save_draft
-from curation.models import Exchange, Project, User
+from curation.models import Exchange, MustPass, Project, User
 from curation.permissions import Role, role_required
 from curation.preview import preview
 from curation.reading import calls_of, compare, in_editor
-from curation.review_forms import DraftForm, LeaveForm, TagForm, valid
+from curation.review_forms import DraftForm, LeaveForm, MustPassForm, TagForm, valid
 from curation.tagging import tag, tags_around, untag
+
+logger = logging.getLogger(__name__)
 
 
 @role_required(Role.REVIEWER)
@@ -92,6 +95,25 @@ def tags(request: HttpRequest, project: Project, exchange_id: int) -> HttpRespon
         tag(row, form["name"])
     if "X-Part" in request.headers:
         return render(request, "review/_tags.html", {"project": project, "row": row, "tags": tags_around(row)})
+    return _back(project, exchange_id)
+
+
+@role_required(Role.REVIEWER)
+@require_POST
+def must_pass(request: HttpRequest, project: Project, exchange_id: int) -> HttpResponse:
+    """Mark the row as one that no model may get wrong again, or take the mark off; marked anew it gets the new note."""
+    row = _row(project, exchange_id)
+    form = valid(MustPassForm(request.POST))
+    if form["is_marked"]:
+        marked = {"project": project, "marked_by": _person(request), "note": form["note"].strip()}
+        MustPass.objects.update_or_create(exchange=row, defaults=marked)
+    else:
+        MustPass.objects.filter(exchange=row).delete()
+    logger.info("exchange %s must_pass=%s by user %s", row.pk, form["is_marked"], request.user.pk)
+    if "X-Part" in request.headers:
+        mark = MustPass.objects.select_related("marked_by").filter(exchange=row).first()
+        context = {"project": project, "row": row, "must_pass": mark}
+        return render(request, "review/_must_pass.html", context)
     return _back(project, exchange_id)
 
 

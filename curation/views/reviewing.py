@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from curation.drafts import drafts_in
@@ -16,6 +16,7 @@ from curation.models import Project, User
 from curation.permissions import Role, role_required
 from curation.queue import last_verdicts
 from curation.review_forms import ActivityForm, KeysForm, ReviewSettingsForm
+from curation.similar import similar_to
 
 LINES = 50
 
@@ -35,6 +36,15 @@ def activity(request: HttpRequest, project: Project) -> HttpResponse:
         "drafts": [] if before else drafts_in(project, user)[:LINES],
     }
     return render(request, "review/activity.html", context)
+
+
+@role_required(Role.VIEWER)
+@require_safe
+def similar(request: HttpRequest, project: Project, exchange_id: int) -> HttpResponse:
+    """Rows like this one, with what became of them. Its own address, so that a row need not wait for it."""
+    row = get_object_or_404(project.exchanges.defer("messages").select_related("family"), pk=exchange_id)
+    context = {"project": project, "room": "review", "row": row, "similar": similar_to(project, row)}
+    return render(request, "review/similar.html", context)
 
 
 @role_required(Role.REVIEWER)

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 
 from curation.claims import next_slot
-from curation.models import Example, Exchange, Project, Review, ReviewSlot, User
+from curation.models import Example, Exchange, Project, Review, ReviewSlot, Takeover, User
 from curation.queue import last_verdicts, progress
 from curation.review import undoable
 
@@ -20,17 +20,20 @@ def person(request: HttpRequest) -> User:
 
 
 def row_of(project: Project, exchange_id: int) -> Exchange:
-    """With `frozen_in`, the numbers of the versions that hold it, `decided_for`, the reasons of its verdict, and
-    `has_several`, whether several people look at it.
+    """With `frozen_in`, the numbers of the versions that hold it, `decided_for`, the reasons of its verdict,
+    `has_several`, whether several people look at it, `has_history`, whether anybody decided it yet, and
+    `has_takeovers`.
     """
     numbers = Example.objects.filter(exchange=OuterRef("pk")).order_by("version__number").values("version__number")
     verdicts = Review.objects.filter(exchange=OuterRef("pk"), reversed_by=None, is_opinion=False)
     standing = verdicts.exclude(verb=Review.Verb.UNDONE)
     second = ReviewSlot.objects.filter(exchange=OuterRef("pk"), position=2)
-    rows = project.exchanges.defer("user_prompt", "prompt_key").select_related("decided_by")
+    rows = project.exchanges.defer("user_prompt", "prompt_key").select_related("decided_by", "must_pass__marked_by")
     rows = rows.annotate(
         frozen_in=ArraySubquery(numbers),
         has_several=Exists(second),
+        has_history=Exists(Review.objects.filter(exchange=OuterRef("pk"))),
+        has_takeovers=Exists(Takeover.objects.filter(slot__exchange=OuterRef("pk"))),
         decided_for=Subquery(standing.order_by("-id").values("reasons")[:1]),
     )
     return get_object_or_404(rows, pk=exchange_id)

@@ -66,6 +66,7 @@ function show(response, page) {
   if (response.ok) history.pushState(null, "", response.url);
   window.scrollTo(0, 0);
   tellClocks();
+  findSimilar();
   (document.getElementById("fault") ?? heading()).focus();
   hear(`${document.getElementById("status").dataset.says} ${heading().textContent}.`);
 }
@@ -170,7 +171,7 @@ async function check() {
   if (!area?.dataset.checks) return;
   const typed = area.value;
   try {
-    await part("shown faults", area.dataset.checks, fields(area.form), () => editor()?.value !== typed);
+    await part("shown changed faults", area.dataset.checks, fields(area.form), () => editor()?.value !== typed);
     area.toggleAttribute("aria-invalid", document.querySelector("#faults li") !== null);
   } catch (error) {
     if (!(error instanceof TypeError)) throw error; // the verdict itself is checked again
@@ -203,6 +204,49 @@ window.addEventListener("pagehide", () => {
   if (hold?.dataset.closes) navigator.sendBeacon(hold.dataset.closes, fields(document.getElementById("verdict")));
 });
 
+/* Similar rows come by themselves, once somebody stays on a row longer than a plain one takes. */
+
+const SIMILAR_AFTER = 600;
+let finding = 0;
+
+function findSimilar() {
+  clearTimeout(finding);
+  finding = setTimeout(loadSimilar, SIMILAR_AFTER);
+}
+
+async function loadSimilar() {
+  const place = document.querySelector("#similar[data-loads]");
+  if (place === null || isBusy) return;
+  try {
+    const page = new DOMParser().parseFromString(await (await fetch(place.dataset.loads)).text(), "text/html");
+    const found = page.getElementById("similar");
+    if (found !== null && place.isConnected) place.replaceWith(found);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error; // the link is still there
+  }
+}
+
+/* A repair is asked for: what comes of it takes its place, wherever the person is on the page. */
+
+const LOOK_AFTER = 1000;
+
+async function look() {
+  const repair = document.querySelector("#repair[data-looks]");
+  if (repair === null || isBusy || document.hidden) return;
+  try {
+    if ((await fetch(repair.dataset.looks)).status !== 200) return;
+    const page = new DOMParser().parseFromString(await (await fetch(location.href)).text(), "text/html");
+    const found = page.getElementById("repair");
+    if (found === null || !repair.isConnected) return;
+    repair.replaceWith(found);
+    hear(found.querySelector(".error, h2").textContent);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error; // the server is away: the next look asks again
+  }
+}
+
+setInterval(look, LOOK_AFTER);
+
 /* Keys: never while typing, held down, with a modifier, under an open sheet, or before the last answer has come. */
 
 function press(element) {
@@ -230,7 +274,13 @@ function leaveEditor() {
   heading().focus();
 }
 
+function openNote(details) {
+  details.open = true;
+  document.getElementById("note").focus();
+}
+
 function whileTyping(event) {
+  if (event.target.id === "note" && event.key === "Escape") return heading().focus();
   if (event.target.id === "tag" && event.key === "Escape") return heading().focus();
   if (event.target.id !== "target") return;
   if (event.key === "Escape") leaveEditor();
@@ -258,6 +308,7 @@ document.addEventListener("keydown", (event) => {
   if (found === null) return;
   event.preventDefault();
   if (found.dataset.verb === "edit") openEditor();
+  else if (found.dataset.verb === "repair") openNote(found.closest("details"));
   else if (found.dataset.verb === "tag") document.getElementById("tag").focus();
   else press(found);
   // An exclusion that only lacked its reason goes with the reason.
@@ -271,3 +322,4 @@ document.addEventListener("click", (event) => {
 });
 
 tellClocks();
+findSimilar();
