@@ -126,6 +126,10 @@ class Supervisor:
     def log(self, name="supervisor"):
         return (self.home / "logs" / f"{name}.log").read_text()
 
+    def state(self):
+        """What the running stack says of itself, its addresses among it."""
+        return json.loads((self.home / "run/state.json").read_text())
+
     def clean_up(self):
         for process in self.started:
             if process.poll() is None:
@@ -171,7 +175,6 @@ def database(supervisor):
     """Connect to the running stack's database."""
 
     def connect():
-        state = json.loads((supervisor.home / "run/state.json").read_text())
-        return psycopg.connect(state["environment"]["DATABASE_URL"], autocommit=True)
+        return psycopg.connect(supervisor.state()["environment"]["DATABASE_URL"], autocommit=True)
 
     return connect
