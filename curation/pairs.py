@@ -49,8 +49,9 @@ def refresh(project: Project) -> int:
     return project.pairs.filter(state=State.OPEN).count()
 
 
-def settle(pair: Pair, user: User, choice: str) -> None:
-    """`first` or `second`: both rows get that one's answer; `neither` excludes both; `same` lets the pair pass.
+def settle(pair: Pair, user: User, choice: str, text: str = "") -> None:
+    """`first` or `second`: both rows get that one's answer; `edited`: both get this text; `neither` excludes both;
+    `same` lets the pair pass.
 
     Raises Stale and Refused as any verdict does; then nothing was written.
     """
@@ -58,6 +59,9 @@ def settle(pair: Pair, user: User, choice: str) -> None:
         if choice == "neither":
             for row in (pair.first, pair.second):
                 _decide(pair, row, user, "excluded", None)
+        elif choice == "edited":
+            for row in (pair.first, pair.second):
+                _decide(pair, row, user, "included", text)
         elif choice in ("first", "second"):
             right, wrong = (pair.first, pair.second) if choice == "first" else (pair.second, pair.first)
             _decide(pair, wrong, user, "included", right.teaches)

@@ -68,6 +68,12 @@ class TagForm(forms.Form):
     remove = forms.CharField(max_length=40, required=False)
 
 
+class EditedForm(forms.Form):
+    """A third answer for both rows of a pair."""
+
+    text = forms.CharField(required=False, strip=False, max_length=EDITED_LIMIT)
+
+
 class MustPassForm(forms.Form):
     """Mark the row, with what went wrong once, or take the mark off."""
 

@@ -5,13 +5,16 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
+from curation.answers import reads_as_json
 from curation.models import Pair, Project, User
 from curation.pairs import refresh, settle
 from curation.permissions import Role, role_required
 from curation.preview import preview
+from curation.reading import in_editor
 from curation.review import Refused, Stale
+from curation.review_forms import EditedForm, valid
 
-CHOICES = ("first", "second", "neither", "same")
+CHOICES = ("first", "second", "edited", "neither", "same")
 
 
 @role_required(Role.VIEWER)
@@ -33,6 +36,7 @@ def index(request: HttpRequest, project: Project) -> HttpResponse:
                 "row": row,
                 "prompt": preview(str(row.user_prompt)),
                 "answer": preview(row.teaches or ""),
+                "whole": in_editor(row.teaches, reads_as_json(project, row.tools, row.teaches)),
             }
             for choice, row in (both if pair.pk % 2 else both[::-1])
         ]
@@ -48,7 +52,7 @@ def decide(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     assert isinstance(request.user, User)  # nobody else passes LoginRequiredMiddleware
     if choice in CHOICES:
         try:
-            settle(pair, request.user, choice)
+            settle(pair, request.user, choice, valid(EditedForm(request.POST))["text"])
         except Refused as reason:
             messages.error(request, str(reason))
         except Stale:

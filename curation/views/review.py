@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.db.models.functions import Left
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from curation.claims import bring_back, first_slot, hold, next_slot, release, taken_from
@@ -96,7 +97,18 @@ def given(
         return _stale_page(request, project, stale, verb=verb, typed=typed)
     if row.state == Exchange.State.AWAITING:
         return redirect("review_resolve", project.slug)
-    return on(project, user, after=slot)
+    return _on(request, project, after=slot)
+
+
+def _on(request: HttpRequest, project: Project, after: ReviewSlot) -> HttpResponse:
+    """The way on; for the page's script the next row itself, with its address beside it, in one answer."""
+    user = person(request)
+    slot = next_slot(project, user, after) if "X-Stage" in request.headers else None
+    if slot is None:
+        return on(project, user, after)
+    response = _row_page(request, project, row_of(project, slot.exchange_id), slot=slot)
+    response["Content-Location"] = reverse("review_exchange", args=[project.slug, slot.exchange_id])
+    return response
 
 
 @role_required(Role.REVIEWER)
@@ -128,7 +140,7 @@ def give_again(request: HttpRequest, project: Project) -> HttpResponse:
         return redirect("review", project.slug)
     except Stale as stale:
         return _stale_page(request, project, stale, verb="undone")
-    return on(project, person(request), after=first_slot(review.exchange))
+    return _on(request, project, after=first_slot(review.exchange))
 
 
 @role_required(Role.REVIEWER)
@@ -142,7 +154,7 @@ def leave(request: HttpRequest, project: Project, exchange_id: int) -> HttpRespo
     if not slot.exchange.drafts.filter(reviewer=person(request)).exists():
         release(slot.pk, form["token"])
     if form["to"] != "previous":
-        return on(project, person(request), after=slot)
+        return _on(request, project, after=slot)
     *trail, before = [pk for pk in trail_of(request) if pk != exchange_id] or [exchange_id]
     place = redirect("review_exchange", project.slug, before)
     place.status_code = 303
@@ -181,14 +193,17 @@ def _row_page(
     row: Exchange,
     typed: str | None = None,
     refused: dict[str, Any] | None = None,
+    slot: ReviewSlot | None = None,
 ) -> HttpResponse:
-    """`refused` says why a verdict was not taken: `fault` in words, `reasons` chosen, the verb to try again."""
+    """`refused` says why a verdict was not taken: `fault` in words, `reasons` chosen, the verb to try again. `slot` is
+    the row's where the person has just claimed it.
+    """
     user = person(request)
     trail = trail_of(request)
     if trail[-1:] != [row.pk]:
         trail.append(row.pk)
     can_review = request.role >= Role.REVIEWER  # type: ignore[attr-defined]
-    slot = (hold(row, user) if can_review else None) or first_slot(row)
+    slot = slot or (hold(row, user) if can_review else None) or first_slot(row)
     is_held_by_other = slot.is_held and slot.reviewer_id != user.pk
     call = row.calls.only(
         "exchange_id", "served_model", "duration_ms", "prompt_tokens", "completion_tokens", "finish_reason"

@@ -14,7 +14,7 @@ from curation.forms import read_query
 from curation.keys import VERBS
 from curation.models import Project, User
 from curation.permissions import Role, role_required
-from curation.queue import last_verdicts
+from curation.queue import last_verdicts, progress, team
 from curation.review_forms import ActivityForm, KeysForm, ReviewSettingsForm
 from curation.similar import similar_to
 
@@ -28,7 +28,11 @@ def activity(request: HttpRequest, project: Project) -> HttpResponse:
     user = _person(request)
     before = read_query(ActivityForm(request.GET))["before"]
     lines = list(last_verdicts(project, user, LINES + 1, before))
+    mine = progress(project, user)
+    sees_names = request.role >= Role.OWNER  # type: ignore[attr-defined]
     context = {
+        "mine": mine,
+        "team": team(project, mine.left, sees_names),
         "project": project,
         "room": "review",
         "lines": [(line, uuid.uuid4()) for line in lines[:LINES]],

@@ -40,7 +40,7 @@ async function send(form, submitter) {
   try {
     clearTimeout(waiting);
     await saving; // a draft that arrives after its verdict would come back to life
-    const response = await fetch(address, { method: "POST", body });
+    const response = await fetch(address, { method: "POST", body, headers: { "X-Stage": "next" } });
     show(response, new DOMParser().parseFromString(await response.text(), "text/html"));
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
@@ -63,7 +63,8 @@ function show(response, page) {
   }
   stage().replaceWith(next);
   document.title = page.title;
-  if (response.ok) history.pushState(null, "", response.url);
+  // A verdict is answered with the next row itself, without the way over its address.
+  if (response.ok) history.pushState(null, "", response.headers.get("Content-Location") ?? response.url);
   window.scrollTo(0, 0);
   tellClocks();
   findSimilar();

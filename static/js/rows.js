@@ -30,17 +30,33 @@ function press(button) {
   form.requestSubmit(button);
 }
 
+/* A text that is being typed is left by Esc and sent by Ctrl Enter; a summary with a key opens on its text. */
+function whileTyping(event) {
+  const box = event.target.closest("details");
+  if (event.key === "Escape") box.querySelector("summary").focus();
+  else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) box.querySelector("button").click();
+  else return;
+  event.preventDefault();
+}
+
+function follow(found) {
+  if (!found.matches("summary")) return found.matches("a") ? found.click() : press(found);
+  found.parentElement.open = true;
+  found.parentElement.querySelector("textarea").focus();
+}
+
 document.addEventListener("keydown", (event) => {
+  if (event.target.closest("details textarea") && !event.repeat && !event.isComposing) return whileTyping(event);
   if (event.repeat || event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target.closest("input:not(.tick), textarea, select, [popover]:popover-open")) return;
   const key = event.key.toLowerCase();
-  if (key === "j" || key === "k") walk(key === "j" ? 1 : -1);
+  if (cards().length && (key === "j" || key === "k")) walk(key === "j" ? 1 : -1);
   else if (key === " " && !event.target.closest("button, a, summary, .tick") && tick(here())) tick(here()).click();
   else if (key === "/") document.querySelector("[data-key='/']").focus();
   else {
-    const button = document.querySelector(`button[data-key="${CSS.escape(key)}"]`);
-    if (!button || event.shiftKey) return;
-    press(button);
+    const found = document.querySelector(`:is(button, a, summary)[data-key="${CSS.escape(key)}"]`);
+    if (!found || event.shiftKey) return;
+    follow(found);
   }
   event.preventDefault();
 });

@@ -59,6 +59,22 @@ def test_a_pair_is_settled_and_stays_so(pair, project, ben, choice, taught, stat
     assert set(Exchange.objects.values_list("response", flat=True)) == {"It does.", "It does not."}
 
 
+def test_a_third_answer_is_taught_for_both(pair, project, ben, browser_of):
+    address = reverse("pair_decide", args=[project.slug, pair.pk])
+    browser_of(ben).post(address, {"choice": "edited", "text": "Only on the first leg."})
+    assert answers() == ["Only on the first leg."] * 2
+    assert set(Exchange.objects.values_list("target_origin", flat=True)) == {"edited"}
+    assert Pair.objects.get().state == "settled"
+
+
+def test_an_empty_third_answer_is_refused_and_nothing_changes(pair, project, ben, browser_of):
+    address = reverse("pair_decide", args=[project.slug, pair.pk])
+    page = browser_of(ben).post(address, {"choice": "edited", "text": " "}, follow=True).content.decode()
+    assert "There is no answer to teach" in page
+    assert answers() == ["It does.", "It does not."]
+    assert Pair.objects.get().state == "open"
+
+
 def test_neither_excludes_both(pair, project, ben):
     settle(pair, ben, "neither")
     assert set(Exchange.objects.values_list("state", flat=True)) == {"excluded"}

@@ -8,7 +8,10 @@ from django.urls import reverse
 from playwright.sync_api import Page
 
 from curation.claims import hold
-from curation.models import Draft, Exchange, Membership, Review
+from curation.models import Draft, Exchange, Membership, MustPass, Review
+from curation.pairs import refresh
+from jobs.models import Repair, RepairPolicy
+from jobs.repairs import request_repair
 from tests.asking import ask, ask_many
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -35,8 +38,12 @@ def places(live_server, project, ana, ben, person, give):
         "draft": ask(project, "Is it far?", "It is far."),
         "held": ask(project, "Who is there?", "Ana."),
         "disputed": ask(project, "Why?", "Because."),
+        "proposed": ask(project, "Where do I park?", "Behind the house."),
     }
     give(rows["edited"], ana, "included", target="At ten.", reasons=["format"])
+    contradict(project, ana, give)
+    propose(rows["proposed"], ana)
+    MustPass.objects.create(exchange=rows["plain"], project=project, marked_by=ana, note="Said ten once.")
     Draft.objects.create(exchange=rows["draft"], reviewer=ana, text="It is near.", exchange_version=1)
     hold(rows["held"], ben)
     project.second_share = 100
@@ -44,9 +51,36 @@ def places(live_server, project, ana, ben, person, give):
     give(Exchange.objects.get(pk=rows["disputed"].pk), ben, "included")
     give(Exchange.objects.get(pk=rows["disputed"].pk), person("eva", Membership.Role.REVIEWER), "excluded")
     pages = {name: reverse("review_exchange", args=[project.slug, row.pk]) for name, row in rows.items()}
-    rooms = ("review_activity", "review_keys", "review_settings", "review_agreement")
+    pages["similar"] = reverse("review_similar", args=[project.slug, rows["plain"].pk])
+    rooms = (
+        "review_activity",
+        "review_keys",
+        "review_settings",
+        "review_agreement",
+        "review_rows",
+        "pairs",
+        "coverage",
+    )
+    rooms = (*rooms, "repairs", "attention")
     pages |= {name: reverse(name, args=[project.slug]) for name in rooms}
     return {name: live_server.url + path for name, path in pages.items()}
+
+
+def contradict(project, ana, give) -> None:
+    """Two near-identical prompts that teach different answers, as a pair to be settled."""
+    long = (
+        "I want to know whether my baggage allowance changes when I fly with a partner on the second leg of my trip to"
+    )
+    for ending, answer in (("Batumi?", "It does."), ("Batumi, please", "It does not.")):
+        give(ask(project, f"{long} {ending}", answer), ana, "included")
+    assert refresh(project) == 1
+
+
+def propose(row: Exchange, ana) -> None:
+    """A model's proposal that waits on the row's page."""
+    RepairPolicy.objects.create(project=row.project, provider=row.project.default_provider, model="strong")
+    repair = request_repair(row, ana, "It is in front of it.", "Behind the house.")
+    Repair.objects.filter(pk=repair.pk).update(status="succeeded", proposal="In front of the house.")
 
 
 def log_in(page: Page, address: str) -> None:

@@ -290,3 +290,17 @@ def test_a_frozen_row_can_still_be_decided_anew(at, project, ana, give):
     browser.press("exclude")
     assert Exchange.objects.get(pk=row.pk).state == "excluded"
     assert frozen.examples.count() == 1
+
+
+def test_the_pages_script_gets_the_next_row_in_one_answer(at, project, ana):
+    rows = ask_many(project, 2)
+    browser = at(ana)
+    browser.open()
+    form, path = browser._fields("include"), browser._address("include")
+    answer = browser.client.post(path, form, headers={"X-Stage": "next"})
+    assert answer.status_code == 200
+    assert answer["Content-Location"] == reverse("review_exchange", args=[project.slug, rows[0].pk])
+    assert "Question 1" in answer.content.decode()
+    assert ReviewSlot.objects.get(exchange=rows[0]).reviewer == ana
+    assert browser.client.post(path, form, headers={"X-Stage": "next"}).status_code == 200  # the same press once more
+    assert Review.objects.count() == 1
