@@ -12,8 +12,10 @@ django = get_asgi_application()
 from curation.bodies import bounded  # noqa: E402 - its settings too
 from curation.gateway.app import Gateway  # noqa: E402 - its models need Django to be set up
 from curation.gateway.requests import Receive, Scope, Send  # noqa: E402
+from curation.threads import Threads  # noqa: E402
 
 gateway = Gateway()
+threads = Threads()
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -22,7 +24,8 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     elif scope["type"] == "http" and scope["path"].startswith("/v1/"):
         await gateway(scope, receive, send)
     else:
-        await bounded(django, scope, receive, send)  # type: ignore[arg-type]
+        async with threads.one():
+            await bounded(django, scope, receive, send)  # type: ignore[arg-type]
 
 
 async def _live(receive: Receive, send: Send) -> None:
