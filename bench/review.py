@@ -13,11 +13,26 @@ import random
 import statistics
 import sys
 import time
+import uuid
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 NAME = "bench_review"
+# Milliseconds that the 95th of a hundred may take, by step.
+BARS = {"next (attention)": 15, "decide": 10, "row page": 15, "list": 20, "search, rare words": 150}
+BARS |= {"search, common words": 150, "next (newest)": 15, "next (most_seen)": 15, "next (sample)": 15}
+MOST_QUERIES = 15
+PAGES = {
+    "rows": "rows/",
+    "search": "rows/?q=w1a2+w3b4",
+    "activity": "review/activity/",
+    "agreement": "review/agreement/",
+    "coverage": "coverage/",
+    "pairs": "pairs/",
+    "repairs": "repairs/",
+    "attention": "attention/",
+}
 WORDS = 20_000  # of a made-up language whose commonest words are very common, as in a real one
 _FILL = """
 CREATE TEMP TABLE vocabulary AS
@@ -53,8 +68,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000])
     parser.add_argument("--seconds", type=float, default=5.0, help="how long each figure is measured at most")
+    parser.add_argument("--keep", action="store_true", help="leave the database, and go on with one that was left")
     wanted = parser.parse_args()
-    server = _with_database_of_its_own()
+    server = _with_database_of_its_own(wanted.keep)
     import django
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "curation.settings")
@@ -69,16 +85,19 @@ def main() -> None:
         found = {count: _measure(count, wanted.seconds) for count in sorted(wanted.rows)}
         _compare(found)
     finally:
-        _drop(server)
+        if not wanted.keep:
+            _drop(server)
 
 
-def _with_database_of_its_own() -> str:
+def _with_database_of_its_own(is_kept: bool) -> str:
     import psycopg
 
     server = os.environ["DATABASE_URL"]
-    _drop(server)
+    if not is_kept:
+        _drop(server)
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {NAME}")
+        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [NAME]).fetchone():
+            connection.execute(f"CREATE DATABASE {NAME}")
     parts = urlsplit(server)
     os.environ["DATABASE_URL"] = urlunsplit(parts._replace(path=f"/{NAME}"))
     return server
@@ -93,13 +112,52 @@ def _drop(server: str) -> None:
 
 def _measure(count: int, seconds: float) -> dict[str, float]:
     """What each step takes with that many rows, in milliseconds."""
-    from django.db import connection
     from django.test import Client
 
     from curation.models import Exchange, Project, User
 
     project = Project.objects.filter(slug="bench").first() or _project()
     present = Exchange.objects.count()
+    if present < count:
+        _fill(project, present, count)
+    user = User.objects.get(username="bench")
+    client = Client(HTTP_HOST="localhost")
+    client.force_login(user)
+    _check_plans(project)
+    figures = {name: _timed(step, seconds) for name, step in _steps(project, user, client).items()}
+    for name, (median, slow) in figures.items():
+        bar = BARS.get(name)
+        judged = "" if bar is None else f"  bar {bar} ms: {'kept' if slow <= bar else 'MISSED'}"
+        print(f"  {name:24} median {median:6.1f} ms  p95 {slow:6.1f} ms{judged}", flush=True)
+    _count_queries(project, client)
+    return {name: median for name, (median, _) in figures.items()}
+
+
+def _count_queries(project: Any, client: Any) -> None:
+    """How many queries each page of the room asks the database."""
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    from curation.claims import next_slot
+
+    slot = next_slot(project, project.memberships.get().user)
+    pages = {name: f"/projects/bench/{path}" for name, path in PAGES.items()}
+    pages["a row"] = f"/projects/bench/review/{slot.exchange_id}/"
+    pages["rows like it"] = f"/projects/bench/review/{slot.exchange_id}/similar/"
+    found = {}
+    for name, path in pages.items():
+        with CaptureQueriesContext(connection) as asked:
+            assert client.get(path).status_code == 200, path
+        found[name] = len(asked)
+    over = {name: count for name, count in found.items() if count > MOST_QUERIES}
+    print("  queries: " + ", ".join(f"{name} {count}" for name, count in found.items()))
+    if over:
+        print(f"  MORE THAN {MOST_QUERIES}: {over}")
+
+
+def _fill(project: Any, present: int, count: int) -> None:
+    from django.db import connection
+
     start = time.monotonic()
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0")
@@ -115,13 +173,6 @@ def _measure(count: int, seconds: float) -> dict[str, float]:
         cursor.execute("VACUUM ANALYZE")
         cursor.execute("SET statement_timeout = 60000")
     print(f"{count:,} rows: filled in {filled:.0f} s, indexed in {time.monotonic() - start - filled:.0f} s", flush=True)
-    user = User.objects.get(username="bench")
-    client = Client(HTTP_HOST="localhost")
-    client.force_login(user)
-    _check_plans(project)
-    figures = {name: _median(step, seconds) for name, step in _steps(project, user, client).items()}
-    print("  " + ", ".join(f"{name} {value:.1f} ms" for name, value in figures.items()), flush=True)
-    return figures
 
 
 def _index(cursor: Any) -> None:
@@ -148,14 +199,37 @@ def _steps(project: Any, user: Any, client: Any) -> dict[str, Callable[[], None]
     from curation.search import Filters, find, with_excerpts
 
     draw = random.Random(1)
-    held = []
+    held: list[Any] = []
+    decided: list[Any] = []
 
-    def next_row(kind: str) -> None:
+    def next_row() -> None:
         held.append(next_slot(project, user, after=held[-1] if held else None))
 
+    tickets: list[Any] = []
+
     def decision() -> None:
-        slot = held.pop() if held else next_slot(project, user)
-        decide(project, user, "excluded", Ticket(slot.exchange_id, slot.exchange.version, slot.pk, slot.claim_token))
+        """The pages are opened before the clock runs: the first call warms up and is not counted."""
+        while not tickets or (len(tickets) < 220 and not decided):
+            slot = next_slot(project, user, after=held[-1] if held else None)
+            tickets.append(Ticket(slot.exchange_id, slot.exchange.version, slot.pk, slot.claim_token))
+            held.append(slot)
+        decided.append(decide(project, user, "excluded", tickets.pop()))
+
+    def row_page() -> None:
+        slot = next_slot(project, user, after=held[-1] if held else None)
+        held.append(slot)
+        assert client.get(f"/projects/bench/review/{slot.exchange_id}/").status_code == 200
+
+    def similar_page() -> None:
+        assert client.get(f"/projects/bench/review/{held[draw.randrange(len(held))].exchange_id}/similar/").content
+
+    def verdict_page() -> None:
+        """What a key brings: the verdict is written, the next row claimed, and its page made."""
+        slot = next_slot(project, user)
+        form = {"version": slot.exchange.version, "slot": slot.pk, "token": slot.claim_token, "action": uuid.uuid4()}
+        at = f"/projects/bench/review/{slot.exchange_id}/exclude/"
+        answer = client.post(at, form | {"via": "key"}, follow=True)
+        assert answer.redirect_chain
 
     def page(query: str = "") -> None:
         assert client.get(f"/projects/bench/rows/{query}").status_code == 200
@@ -172,36 +246,41 @@ def _steps(project: Any, user: Any, client: Any) -> dict[str, Callable[[], None]
         start = draw.randrange(2_000)
         weigh(project, list(newest[start : start + 20]))
 
-    steps: dict[str, Callable[[], None]] = {}
-    for kind in ("attention", "newest", "most_seen", "sample"):
+    def ordered(kind: str) -> Callable[[], None]:
+        """Steps run one after the other, so the order is chosen when the first of its kind is asked for."""
+        wanted = [kind]
 
-        def ordered(kind: str = kind) -> None:
-            next_row(kind)
+        def step() -> None:
+            if wanted:
+                choose(project, user, wanted.pop())
+            next_row()
 
-        steps[f"next ({kind})"] = ordered
-    steps |= {
+        return step
+
+    kinds = ("newest", "most_seen", "sample", "attention")
+    return {f"next ({kind})": ordered(kind) for kind in kinds} | {
         "decide": decision,
+        "row page": row_page,
+        "verdict and next page": verdict_page,
         "list": page,
         "list of a state": lambda: page("?state=included"),
         "search, rare words": lambda: search(2, WORDS),
         "search, common words": lambda: search(1, 40),
+        "similar rows": similar_page,
         "weigh 20": weighing,
     }
-    return {
-        name: (lambda step=step, kind=name[6:-1]: (choose(project, user, kind), step())) if "(" in name else step
-        for name, step in steps.items()
-    }
 
 
-def _median(step: Callable[[], Any], seconds: float) -> float:
-    """In milliseconds. The median, since the slowest tell more of the machine's other guests than of the step."""
+def _timed(step: Callable[[], Any], seconds: float) -> tuple[float, float]:
+    """Median and 95th percentile, in milliseconds."""
     times = []
     end = time.monotonic() + seconds
-    while len(times) < 200 and (time.monotonic() < end or len(times) < 6):
+    while len(times) < 201 and (time.monotonic() < end or len(times) < 21):
         start = time.perf_counter()
         step()
         times.append((time.perf_counter() - start) * 1000)
-    return statistics.median(times[1:])  # the first warms up
+    times = sorted(times[1:])  # the first warms up
+    return statistics.median(times), times[int(len(times) * 0.95)]
 
 
 def _check_plans(project: Any) -> None:

@@ -61,7 +61,12 @@ def already(action_id: uuid.UUID, exchange: Exchange, user: User) -> Review | No
 
 
 def holder_besides(user: User, slot: ReviewSlot) -> User | None:
-    """Another person whose claim on the slot is alive. A claim that merely ran out does not cost its holder the row."""
+    """Another person whose claim on the slot is alive. A claim that merely ran out does not cost its holder the row.
+
+    The slot was read just now, under the row's lock: only another's claim is asked about, by the database's clock.
+    """
+    if slot.done_at or slot.reviewer_id in (None, user.pk):
+        return None
     live = ReviewSlot.objects.filter(pk=slot.pk, done_at=None, claimed_until__gt=Now()).exclude(reviewer=user)
     held = live.select_related("reviewer").first()
     return held.reviewer if held else None
