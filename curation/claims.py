@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -33,6 +33,15 @@ RETURNING *, (SELECT o.kind FROM curation_revieworder o
              (SELECT o.sample_percent FROM curation_revieworder o
                 WHERE o.project_id = curation_reviewslot.project_id AND o.user_id = %(me)s) AS order_percent
 """
+# Where the claim would look, without taking anything.
+_PEEK = """
+SELECT s.* FROM curation_reviewslot s
+ WHERE s.done_at IS NULL AND {where}
+   AND (s.meant_for_id IS NULL OR s.meant_for_id = %(me)s)
+   AND (SELECT count(*) FROM curation_reviewslot o
+         WHERE o.exchange_id = s.exchange_id AND o.id <> s.id AND o.reviewer_id = %(me)s) = 0
+ ORDER BY {order} LIMIT 1
+"""
 _FREE = "(s.claimed_until IS NULL OR s.claimed_until < statement_timestamp() OR s.reviewer_id = %(me)s)"
 _OF_PROJECT = "s.project_id = %(project)s"
 _MINE = f"{_OF_PROJECT} AND s.reviewer_id = %(me)s AND s.claimed_until > statement_timestamp()"
@@ -47,12 +56,26 @@ def next_slot(project: Project, user: User, after: ReviewSlot | None = None) -> 
     below that row and starts again at the top when the end is reached; without, a row the person still holds comes
     first of all.
     """
+    return _first(project, user, after, _claim)
+
+
+def peek(project: Project, user: User, after: ReviewSlot) -> ReviewSlot | None:
+    """What `next_slot` would claim now; nothing is claimed, so another person may have it a moment later."""
+    return _first(project, user, after, _look)
+
+
+def _first(
+    project: Project,
+    user: User,
+    after: ReviewSlot | None,
+    find: Callable[[str, str, dict[str, Any]], ReviewSlot | None],
+) -> ReviewSlot | None:
     order = order_of(project, user)
     values: dict[str, Any] = {"project": project.pk, "me": user.pk, "share": order.share}
     if after is not None:
         values |= {name: getattr(after, name) for name in ("priority", "seen_count", "draw")} | {"after": after.pk}
     for where, by in _places(order, has_after=after is not None):
-        if slot := _claim(where, by, values):
+        if slot := find(where, by, values):
             return slot
     return None
 
@@ -123,6 +146,11 @@ def first_slot(exchange: Exchange) -> ReviewSlot:
     """The slot a row's page speaks of: the first open one, else the first. With its `reviewer` loaded."""
     slots = exchange.slots.select_related("reviewer")
     return slots.order_by(F("done_at").desc(nulls_first=True), "position")[0]
+
+
+def _look(where: str, order: str, values: dict[str, Any]) -> ReviewSlot | None:
+    sql = _PEEK.format(where=where, order=order)  # constants of this module, as in _claim
+    return next(iter(ReviewSlot.objects.raw(sql, values)), None)
 
 
 def _claim(where: str, order: str, values: dict[str, Any]) -> ReviewSlot | None:

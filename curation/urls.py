@@ -62,6 +62,7 @@ urlpatterns = [
     path(f"{_PROJECT}/review/settings/resolvers/", reviewing.resolvers, name="review_resolvers"),
     path(f"{_PROJECT}/review/bring-back/", review.bring_back_later, name="review_bring_back"),
     path(f"{_ROW}/", review.exchange, name="review_exchange"),
+    path(f"{_ROW}/ahead/", review.ahead, name="review_ahead"),
     path(f"{_ROW}/leave/", review.leave, name="review_leave"),
     path(f"{_ROW}/raw/<slug:part>/", review.raw, name="review_raw"),
     path(f"{_ROW}/heartbeat/", holding.heartbeat, name="review_heartbeat"),

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.contrib import messages
@@ -12,7 +13,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from curation.claims import bring_back, first_slot, hold, next_slot, release, taken_from
+from curation.claims import bring_back, first_slot, hold, next_slot, peek, release, taken_from
 from curation.drafts import draft_of, drafts_in, save_draft
 from curation.models import Exchange, Project, ReviewSlot, Takeover, User
 from curation.opinions import history, may_resolve
@@ -50,6 +51,21 @@ def exchange(request: HttpRequest, project: Project, exchange_id: int) -> HttpRe
     if found.state == Exchange.State.AWAITING and may_resolve(project, person(request), found):
         return resolve_page(request, project, found)
     return _row_page(request, project, found)
+
+
+@role_required(Role.REVIEWER)
+@require_safe
+def ahead(request: HttpRequest, project: Project, exchange_id: int) -> HttpResponse:
+    """The page that a verdict on this row would most likely bring, for the page's script to show until the answer to
+    the verdict is there. Nothing is claimed: 204 where there is no next row, and a row that another person takes
+    meanwhile is replaced by the answer.
+    """
+    user = person(request)
+    slot = get_object_or_404(ReviewSlot, exchange=exchange_id, project=project, position=1)
+    following = peek(project, user, after=slot)
+    if following is None or following.exchange_id == exchange_id:
+        return HttpResponse(status=204)
+    return _row_page(request, project, row_of(project, following.exchange_id), slot=following, is_ahead=True)
 
 
 @role_required(Role.REVIEWER)
@@ -194,9 +210,10 @@ def _row_page(
     typed: str | None = None,
     refused: dict[str, Any] | None = None,
     slot: ReviewSlot | None = None,
+    is_ahead: bool = False,
 ) -> HttpResponse:
     """`refused` says why a verdict was not taken: `fault` in words, `reasons` chosen, the verb to try again. `slot` is
-    the row's where the person has just claimed it.
+    the row's where the person has just claimed it, or would with the next verdict (`is_ahead`).
     """
     user = person(request)
     trail = trail_of(request)
@@ -234,6 +251,10 @@ def _row_page(
         "later_choices": LATER_CHOICES,
         "opened_at": time.time(),
     }
+    if is_ahead:
+        now = context["progress"]
+        context["progress"] = replace(now, today=now.today + 1, left=max(now.left - 1, 0))
+        return render(request, "review/row.html", context)
     response = render(request, "review/row.html", context | (refused or {}), status=422 if refused else 200)
     keep_trail(response, project, trail)
     return response

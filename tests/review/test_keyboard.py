@@ -3,34 +3,18 @@
 import re
 
 import pytest
-from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from curation.claims import take_over
-from curation.models import Draft, Exchange, Project, Review, ReviewSlot, User
+from curation.models import Draft, Exchange, Review, ReviewSlot
 from tests.asking import ask, ask_many
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
-@pytest.fixture
-def reviewing(page: Page, live_server, project: Project, ana: User):
-    """Logs in through the page and opens the queue."""
-
-    def begin(where: Project = project) -> Page:
-        queue = live_server.url + reverse("review", args=[where.slug])
-        page.goto(queue)
-        page.get_by_label("Username").fill("ana")
-        page.get_by_label("Password").fill("long enough to pass")
-        page.keyboard.press("Enter")
-        page.wait_for_url(re.compile(r"/review/\d+/$"))
-        return page
-
-    return begin
-
-
 def asked(page: Page):
-    return page.locator(".asked pre")
+    """The prompt of the row that can be decided now: one that is shown ahead is not there yet."""
+    return page.locator("#stage:not([aria-busy]) .asked pre")
 
 
 def verbs() -> list[str]:
