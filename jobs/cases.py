@@ -10,6 +10,7 @@ from curation.chat import said_in, split_prompt
 from curation.diff import Piece, words_changed
 from curation.json_layout import fault_in, laid_out
 from curation.models import Example
+from curation.similar import Similar, similar_to
 
 from .comparisons import cases_of, groups_of, held_out, verdicts
 from .models import EvaluationCandidate, EvaluationResult, EvaluationRun
@@ -114,3 +115,11 @@ def shown(text: str) -> str:
     """JSON a key a line, so that answers can be compared by eye; other text as it is."""
     text = text[:MOST_LETTERS]
     return text if fault_in(text) else laid_out(text)
+
+
+def nearest_taught(run: EvaluationRun, example: Example) -> list[Similar]:
+    """The rows most like a case of those that its version trains on."""
+    found = similar_to(run.project, example.exchange)
+    taught = Example.objects.filter(version=run.version_id, exchange__in=[each.id for each in found])
+    kept = set(taught.exclude(split="test").values_list("exchange", flat=True))
+    return [each for each in found if each.id in kept]

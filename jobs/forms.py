@@ -3,11 +3,12 @@
 from typing import Any
 
 from django import forms
+from django.db.models import QuerySet
 
 from curation.models import Example, Project, Provider
 
 from .formats import choices
-from .models import ModelVersion
+from .models import EvaluationCandidate, ModelVersion
 from .providers.signatures import key_of
 
 
@@ -88,6 +89,19 @@ class CasesForm(forms.Form):
     """The query string of an evaluation's cases."""
 
     show = forms.ChoiceField(
-        choices=[("", "All"), ("fixed", "Fixed"), ("broken", "Broken"), ("same", "Same")], required=False
+        choices=[("", "All"), ("fixed", "Fixed"), ("broken", "Broken"), ("same", "Same"), ("must", "Must pass")],
+        required=False,
     )
+    # Two candidates to hold against each other, and a part of the cases: a kind and its name.
+    before = forms.ModelChoiceField(queryset=EvaluationCandidate.objects.none(), required=False)
+    after = forms.ModelChoiceField(queryset=EvaluationCandidate.objects.none(), required=False)
+    kind = forms.ChoiceField(choices=[("tag", "Tag"), ("reason", "Reason"), ("region", "Region")], required=False)
+    name = forms.CharField(max_length=200, required=False)
     page = forms.IntegerField(min_value=1, max_value=100_000, required=False)
+
+    def __init__(self, candidates: QuerySet[EvaluationCandidate], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("before", "after"):
+            field = self.fields[name]
+            assert isinstance(field, forms.ModelChoiceField)
+            field.queryset = candidates

@@ -5,11 +5,10 @@ from dataclasses import asdict, dataclass, replace
 
 from django.db import transaction
 
-from curation.json_layout import fault_in
 from curation.models import ModelAlias, Project, User
 from curation.prices import price_for
-from curation.schemas import schema_fault
 
+from . import graders
 from .comparisons import compare, must_pass, slices
 from .gate import Check, Figures, Limits, Slice, has_passed, judge, summed_up
 from .models import EvaluationCandidate, EvaluationResult, EvaluationRun, GateCheck, GatePolicy, GateResult
@@ -140,11 +139,7 @@ def _validity(project: Project, candidate: EvaluationCandidate) -> tuple[int, in
 
 def is_as_asked(project: Project, answer: str | None) -> bool:
     """Whether an answer is the JSON that the project wants; any text is where it wants text."""
-    if not project.is_json:
-        return bool(answer)
-    if not answer or fault_in(answer):
-        return False
-    return not (project.answer_schema and schema_fault(project.answer_schema, answer))
+    return graders.fits(answer, project.answer_schema) if project.is_json else bool(answer)
 
 
 def _compared(figures: Figures, before: EvaluationCandidate, after: EvaluationCandidate) -> Figures:

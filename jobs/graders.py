@@ -4,6 +4,9 @@ import json
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
+from curation.json_layout import fault_in
+from curation.schemas import schema_fault
+
 
 def exact(expected: str, answer: str) -> bool:
     """The same text, save white space at its ends: models add it and no reader sees it."""
@@ -34,6 +37,11 @@ def is_right(expected: str, answer: str | None, answer_format: str) -> bool:
         equal = json_equal(expected, answer)
         return exact(expected, answer) if equal is None else equal
     return exact(expected, answer)
+
+
+def fits(answer: str | None, schema: Any) -> bool:
+    """Whether an answer is JSON of that JSON Schema; of any kind of JSON without one."""
+    return bool(answer) and not fault_in(answer or "") and not (schema and schema_fault(schema, answer or ""))
 
 
 def _parse(text: str) -> Any:

@@ -136,15 +136,23 @@ def summary(run: EvaluationRun) -> list[CandidateSummary]:
     ]
 
 
-def tallies(runs: Sequence[EvaluationRun]) -> dict[int, dict[str, EvaluationCandidate]]:
-    """By run and role: a candidate with its counts `right` and `total`, of answers; for lists, in one query."""
+def tallies(runs: Sequence[EvaluationRun]) -> dict[int, list[EvaluationCandidate]]:
+    """By run: its candidates with their counts `right` and `total`, of answers; for lists, in one query."""
     is_held = Q(results__example__split="test")
     counted = EvaluationCandidate.objects.filter(run__in=runs).annotate(
         right=Count("results", filter=is_held & Q(results__is_right=True)), total=Count("results", filter=is_held)
     )
-    found: dict[int, dict[str, EvaluationCandidate]] = {}
+    found: dict[int, list[EvaluationCandidate]] = {}
     for candidate in counted:
-        found.setdefault(candidate.run_id, {}).setdefault(candidate.role, candidate)
+        found.setdefault(candidate.run_id, []).append(candidate)
+    return found
+
+
+def by_role(candidates: Sequence[EvaluationCandidate]) -> dict[str, EvaluationCandidate]:
+    """The first of each role."""
+    found: dict[str, EvaluationCandidate] = {}
+    for candidate in candidates:
+        found.setdefault(candidate.role, candidate)
     return found
 
 

@@ -14,9 +14,9 @@ from curation import attention, bulk, coverage, pairs
 from curation.models import User
 
 from . import (
+    answering,
     demo,
     escrow,
-    evaluations,
     exports,
     finetunes,
     generations,
@@ -57,7 +57,7 @@ KINDS: dict[str, tuple[type[Job], Callable[[int], None]]] = {
     "moderationrun": (ModerationRun, moderating.advance),
     "finetune": (FineTune, finetunes.advance),
     "escrow": (Escrow, escrow.advance),
-    "evaluationrun": (EvaluationRun, evaluations.advance),
+    "evaluationrun": (EvaluationRun, answering.advance),
     "generation": (Generation, generations.advance),
     "import": (Import, imports.advance),
     "inputdraft": (InputDraft, inputs.advance),

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from .views import (
+    comparing,
     demo,
     escrow,
     evaluations,
@@ -52,6 +53,10 @@ urlpatterns = [
     path("projects/<slug:slug>/finetunes/<int:pk>/decide/", finetunes.decide, name="finetune_decide"),
     path("projects/<slug:slug>/evaluations/", evaluations.index, name="evaluations"),
     path("projects/<slug:slug>/evaluations/new/", evaluations.new, name="evaluation_new"),
+    path("projects/<slug:slug>/evaluations/compare/", comparing.compare, name="evaluation_compare"),
+    path("projects/<slug:slug>/evaluations/<int:pk>/budget/", comparing.budget, name="evaluation_budget"),
+    path("projects/<slug:slug>/evaluations/<int:pk>/print/", evaluations.printed, name="evaluation_print"),
+    path("projects/<slug:slug>/evaluations/<int:pk>/cases/<int:example>/", evaluations.case, name="evaluation_case"),
     path("projects/<slug:slug>/evaluations/<int:pk>/", evaluations.show, name="evaluation"),
     path("projects/<slug:slug>/evaluations/<int:pk>/cancel/", evaluations.cancel, name="evaluation_cancel"),
     path("projects/<slug:slug>/generations/", generations.index, name="generations"),

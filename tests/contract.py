@@ -74,6 +74,8 @@ def fault_in_request(method: str, path: str, body: Any) -> str:
     kind = next((kind for pattern, kind in REQUESTS if re.fullmatch(pattern, path)), None)
     if method != "POST" or kind is None or not isinstance(body, dict):
         return ""
+    if kind is completion_create_params.CompletionCreateParamsNonStreaming and body.get("stream"):
+        kind = completion_create_params.CompletionCreateParamsStreaming
     try:
         _adapter(kind).validate_python(body, strict=True)
     except ValidationError as error:

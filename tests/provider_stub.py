@@ -54,6 +54,7 @@ class Stub:
         self.file_looks_until_ready = 0
         self.refuse: dict[str, list[Answer]] = {}  # by "METHOD path": answers given first, each once
         self.takes_temperature = True
+        self.takes_stream_options = True
         self.flagged = ""  # texts that hold this are flagged by its moderation
         self.answer: Callable[[str, list[dict[str, Any]]], str | Answer] = lambda model, messages: "an answer"
         self.on_create: Callable[[], None] = lambda: None
@@ -236,9 +237,13 @@ class Stub:
     def _chat(self, body: dict[str, Any]) -> Answer:
         if "temperature" in body and not self.takes_temperature:
             return refusal(400, "unsupported_value", "'temperature' does not support 0 with this model")
+        if "stream_options" in body and not self.takes_stream_options:
+            return refusal(400, "unknown_parameter", "Unknown parameter: 'stream_options'.")
         said = self.answer(body["model"], body["messages"])
         if isinstance(said, tuple):
             return said
+        if body.get("stream"):
+            return 200, {"raw": _streamed(body, said), "headers": {"content-type": "text/event-stream"}}
         message = {"role": "assistant", "content": said}
         return 200, {
             "id": "chatcmpl-1",
@@ -248,6 +253,20 @@ class Stub:
             "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
             "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10},
         }
+
+
+def _streamed(body: dict[str, Any], said: str) -> bytes:
+    """The answer word by word, as the protocol streams it."""
+    about = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": body["model"]}
+    deltas = [{"role": "assistant", "content": ""}, *({"content": f"{word} "} for word in said.split(" "))]
+    deltas[-1]["content"] = deltas[-1]["content"][:-1]
+    chunks = [about | {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
+    chunks.append(about | {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    if (body.get("stream_options") or {}).get("include_usage"):
+        chunks.append(
+            about | {"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}}
+        )
+    return b"".join(b"data: %b\n\n" % json.dumps(chunk).encode() for chunk in chunks) + b"data: [DONE]\n\n"
 
 
 def _page(items: list[dict[str, Any]]) -> dict[str, Any]:
@@ -293,7 +312,7 @@ def running_stub() -> Iterator[Stub]:
                 self.connection.close()
                 return
             status, content = answer
-            headers = content.get("headers", {}) if "error" in content else {}
+            headers = content.get("headers", {}) if "error" in content or "raw" in content else {}
             data = content["raw"] if "raw" in content else json.dumps(content).encode()
             self.send_response(status)
             for name, value in {"content-type": "application/json", "content-length": len(data), **headers}.items():

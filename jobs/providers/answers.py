@@ -98,7 +98,7 @@ def checkpoint_of(item: FineTuningJobCheckpoint) -> RemoteCheckpoint:
     )
 
 
-def reply_of(answer: ChatCompletion, latency_ms: float) -> Reply:
+def reply_of(answer: ChatCompletion, latency_ms: float, first_token_ms: float | None = None) -> Reply:
     if not answer.choices:
         raise not_json()
     choice, usage = answer.choices[0], answer.usage
@@ -111,6 +111,7 @@ def reply_of(answer: ChatCompletion, latency_ms: float) -> Reply:
         latency_ms=latency_ms,
         prompt_tokens=_count(getattr(usage, "prompt_tokens", None)),
         completion_tokens=_count(getattr(usage, "completion_tokens", None)),
+        first_token_ms=first_token_ms,
     )
 
 

@@ -83,6 +83,8 @@ class Reply:
     latency_ms: float
     prompt_tokens: int | None
     completion_tokens: int | None
+    # Where the answer was streamed: when its first piece of text came, milliseconds.
+    first_token_ms: float | None = None
 
 
 @dataclass(frozen=True)

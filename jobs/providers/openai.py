@@ -23,7 +23,7 @@ from openai.types.webhooks import WebhookEndpointWithSecret
 
 from curation.egress import Reach
 
-from . import answers, sending
+from . import answers, sending, streaming
 from .answers import checked, items
 from .base import ProviderError, RemoteCheckpoint, RemoteEvent, RemoteFile, RemoteJob, RemoteModel, RemoteWebhook, Reply
 from .errors import in_words, not_json
@@ -235,11 +235,25 @@ class Service:
             found = checked(self._client.models.retrieve(name), Model)
             return RemoteModel(answers.text(found.id), answers.day_of(found.shutdown_date))
 
-    def chat(self, model: str, messages: Sequence[Mapping[str, Any]], tools: Sequence[Any] = ()) -> Reply:
-        """One answer, as steady as the model can: temperature 0 and tools where the model takes them."""
+    def chat(
+        self,
+        model: str,
+        messages: Sequence[Mapping[str, Any]],
+        tools: Sequence[Any] = (),
+        *,
+        times_first_token: bool = False,
+    ) -> Reply:
+        """One answer, as steady as the model can: temperature 0 and tools where the model takes them. To time the first
+        token it is streamed.
+        """
         wishes: dict[str, Any] = {"temperature": 0} | ({"tools": list(tools)} if tools else {})
+        if times_first_token:
+            wishes["stream_options"] = {"include_usage": True}
         while True:
             try:
+                if times_first_token:
+                    with in_words():
+                        return streaming.reply(self._client, model, messages, wishes)
                 return self._chat(model, messages, wishes)
             except ProviderError as error:
                 refused = [name for name in wishes if error.status == 400 and name in f"{error.code} {error}"]

@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
@@ -27,7 +29,12 @@ def index(request: HttpRequest, project: Project) -> HttpResponse:
     return render(
         request,
         "evaluations/index.html",
-        {"project": project, "room": "evaluations", "rows": [(run, tallies.get(run.pk, {})) for run in runs]},
+        {
+            "project": project,
+            "room": "evaluations",
+            "rows": [(run, found := tallies.get(run.pk, []), reports.by_role(found)) for run in runs],
+            "can_compare": project.versions.filter(test_count__gt=0).exists(),
+        },
     )
 
 
@@ -40,7 +47,11 @@ def new(request: HttpRequest, project: Project) -> HttpResponse:
         messages.error(request, "This model is not one of the project.")
         return redirect("registry", project.slug)
     try:
-        run = evaluations.request_evaluation(form.cleaned_data["model_version"], request.user)  # type: ignore[arg-type]
+        run = evaluations.request_evaluation(
+            form.cleaned_data["model_version"],
+            request.user,  # type: ignore[arg-type]
+            asks_again=True,
+        )
     except evaluations.NothingToEvaluate as error:
         messages.error(request, str(error))
         return redirect("registry", project.slug)
@@ -52,16 +63,8 @@ def new(request: HttpRequest, project: Project) -> HttpResponse:
 @role_required(Role.VIEWER)
 def show(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """The report; its figures alone where htmx asks for them."""
-    run = get_object_or_404(
-        project.evaluations.select_related("version", "model_version__provider", "model_version__finetune"), pk=pk
-    )
-    summaries = reports.summary(run)
-    context = {
-        "project": project,
-        "room": "evaluations",
-        "run": run,
-        "summaries": summaries,
-        "sentence": reports.sentence(summaries),
+    run = _run_of(project, pk)
+    context = _report(project, run) | {
         "promotion": run.model_version.promotions.first() if run.model_version else None,
         "aliases": project.aliases.all(),
     }
@@ -73,18 +76,83 @@ def show(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     return render(request, "evaluations/show.html", context | _cases(request, run))
 
 
-def _cases(request: HttpRequest, run: EvaluationRun) -> dict[str, object]:
-    form = CasesForm(request.GET)
-    show = form.cleaned_data["show"] if form.is_valid() else ""
-    candidates = list(run.candidates.all())
-    before, after = reports.compared_with(candidates), reports.subject_of(candidates)
-    page = Paginator(cases.chosen(run, before, after, show), CASES_A_PAGE).get_page(form.cleaned_data.get("page") or 1)
+@require_safe
+@role_required(Role.VIEWER)
+def printed(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+    """The report on one page, to print or to hand on."""
+    run = _run_of(project, pk)
+    return render(request, "evaluations/print.html", _report(project, run) | _compared(request, run))
+
+
+@require_safe
+@role_required(Role.VIEWER)
+def case(request: HttpRequest, project: Project, pk: int, example: int) -> HttpResponse:
+    """One case with all answers, and the training rows nearest to it: what these rows bought."""
+    run = _run_of(project, pk)
+    asked = get_object_or_404(comparisons.cases_of(run).select_related("exchange"), pk=example)
+    [answered] = cases.with_answers(run, [asked])
+    context = {
+        "project": project,
+        "room": "evaluations",
+        "run": run,
+        "case": answered,
+        "row": asked.exchange,
+        "nearest": cases.nearest_taught(run, asked),
+    }
+    return render(request, "evaluations/case.html", context)
+
+
+def _run_of(project: Project, pk: int) -> EvaluationRun:
+    known = project.evaluations.select_related("version", "model_version__provider", "model_version__finetune")
+    return get_object_or_404(known, pk=pk)
+
+
+def _report(project: Project, run: EvaluationRun) -> dict[str, object]:
+    summaries = reports.summary(run)
     return {
+        "project": project,
+        "room": "evaluations",
+        "run": run,
+        "summaries": summaries,
+        "sentence": reports.sentence(summaries),
+        "waits_for_budget": run.is_parked and run.budget is not None,
+    }
+
+
+def _compared(request: HttpRequest, run: EvaluationRun) -> dict[str, object]:
+    """Two of the candidates held against each other: those in the query string, else what the run is about."""
+    candidates = list(run.candidates.all())
+    form = CasesForm(run.candidates.all(), request.GET)
+    form.is_valid()
+    chosen = form.cleaned_data
+    before = chosen.get("before") or reports.compared_with(candidates)
+    after = chosen.get("after") or reports.subject_of(candidates)
+    is_pair = before is not None and after is not None and before != after
+    return {
+        "chosen": chosen,
+        "candidates": candidates,
+        "before": before,
+        "after": after,
+        "changes": comparisons.compare(before, after) if before and after and is_pair else None,
+        "slices": comparisons.slices(before, after) if before and after and is_pair else [],
+    }
+
+
+def _cases(request: HttpRequest, run: EvaluationRun) -> dict[str, object]:
+    context = _compared(request, run)
+    chosen: dict[str, Any] = context["chosen"]  # type: ignore[assignment]
+    show, group = chosen.get("show", ""), (chosen.get("kind", ""), chosen.get("name", ""))
+    rows = cases.chosen(run, context["before"], context["after"], show, group if all(group) else None)  # type: ignore[arg-type]
+    page = Paginator(rows, CASES_A_PAGE).get_page(chosen.get("page") or 1)
+    query = request.GET.copy()
+    for name in ("show", "page"):
+        query.pop(name, None)
+    return context | {
         "page": page,
         "cases": list(cases.with_answers(run, list(page.object_list))),
         "show": show,
-        "changes": comparisons.compare(before, after) if before and after else None,
-        "before": before,
+        "group": group if all(group) else None,
+        "query": query.urlencode(),
     }
 
 

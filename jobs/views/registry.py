@@ -85,7 +85,7 @@ def _cards(models: list[ModelVersion], aliases: list[ModelAlias]) -> list[Card]:
         Card(
             model=model,
             evaluation=(evaluation := latest.get(model.pk)),
-            tallies=tallies.get(evaluation.pk, {}) if evaluation else {},
+            tallies=reports.by_role(tallies.get(evaluation.pk, [])) if evaluation else {},
             aliases=[a for a in aliases if (a.provider_id, a.model) == (model.provider_id, model.name)],
         )
         for model in models

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs import cases, comparisons, evaluations, finetunes, registry, reports
+from jobs import answering, cases, comparisons, evaluations, finetunes, registry, reports
 from jobs.models import EvaluationResult, EvaluationRun, ModelVersion
 from tests.machines import drive, forked, make_due, passed, step
 from tests.provider_stub import Stub, refusal
@@ -89,7 +89,7 @@ def test_a_provider_that_slows_us_down_is_waited_for_and_the_set_is_completed(ru
     slower[1]["headers"] = {"retry-after": "7"}
     stub.refuse[CHAT] = [slow, slower]
     make_due(run)
-    evaluations.advance(run.pk)
+    answering.advance(run.pk)
     run.refresh_from_db()
     assert run.status == Status.RUNNING
     assert "slow down" in run.error
@@ -145,7 +145,7 @@ def test_a_refused_key_ends_the_run_at_once(run, stub: Stub):
     assert run.status == Status.FAILED
     assert "does not accept the key" in run.error
     assert "canary" not in run.error
-    assert stub.count(CHAT) <= evaluations.THREADS
+    assert stub.count(CHAT) <= answering.THREADS
 
 
 def test_a_model_that_takes_no_temperature_is_asked_without(run, stub: Stub):
@@ -177,7 +177,7 @@ def test_cancelled_it_keeps_the_answers_that_came(run, stub: Stub):
 
 @pytest.mark.django_db(transaction=True)
 def test_killed_at_the_fifth_answer_it_goes_on_with_the_rest(run, stub: Stub, monkeypatch):
-    monkeypatch.setattr(evaluations, "THREADS", 1)
+    monkeypatch.setattr(answering, "THREADS", 1)
     killed = []
 
     def answer(model, messages):
@@ -187,7 +187,7 @@ def test_killed_at_the_fifth_answer_it_goes_on_with_the_rest(run, stub: Stub, mo
 
     stub.answer = answer
     with stub.lock:
-        killed.append(forked(evaluations.advance, run.pk))
+        killed.append(forked(answering.advance, run.pk))
     killed[0].join(30)
     stored = EvaluationResult.objects.count()
     assert stored in (3, 4)  # the fourth answer was on its way into its row
