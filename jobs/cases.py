@@ -4,19 +4,23 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from django.db.models import QuerySet
+from django.contrib.postgres.search import TrigramSimilarity
+from django.db.models import QuerySet, TextField
+from django.db.models.functions import Cast, Coalesce, Left
 
 from curation.chat import said_in, split_prompt
 from curation.diff import Piece, words_changed
 from curation.json_layout import fault_in, laid_out
 from curation.models import Example
-from curation.similar import Similar, similar_to
 
 from .comparisons import cases_of, groups_of, held_out, verdicts
 from .models import EvaluationCandidate, EvaluationResult, EvaluationRun
 
 # A page shows so much of a text.
 MOST_LETTERS = 2000
+# Likeness is measured over the first letters, of the first rows: a page must not read a version of a million.
+MOST_COMPARED, MOST_TAUGHT = 500, 50_000
+NEAREST, LEAST_LIKENESS = 5, 0.2
 
 
 @dataclass(frozen=True)
@@ -117,9 +121,20 @@ def shown(text: str) -> str:
     return text if fault_in(text) else laid_out(text)
 
 
-def nearest_taught(run: EvaluationRun, example: Example) -> list[Similar]:
-    """The rows most like a case of those that its version trains on."""
-    found = similar_to(run.project, example.exchange)
-    taught = Example.objects.filter(version=run.version_id, exchange__in=[each.id for each in found])
-    kept = set(taught.exclude(split="test").values_list("exchange", flat=True))
-    return [each for each in found if each.id in kept]
+def nearest_taught(run: EvaluationRun, example: Example) -> list[Example]:
+    """The training rows of the run's version whose prompts are spelt most like that of a case: at most NEAREST, each
+    with `prompt`, `answer` and `likeness`, the share of three-letter pieces both prompts have.
+    """
+    prompt = Left(Cast("exchange__user_prompt", TextField()), MOST_COMPARED)
+    taught = Example.objects.filter(version=run.version_id).exclude(split="test").exclude(body="")
+    return list(
+        taught.filter(position__lte=MOST_TAUGHT)
+        .annotate(
+            prompt=Left(Cast("exchange__user_prompt", TextField()), MOST_LETTERS),
+            answer=Left(Coalesce("exchange__target", "exchange__response"), MOST_LETTERS),
+            likeness=TrigramSimilarity(prompt, example.exchange.user_prompt[:MOST_COMPARED]),
+        )
+        .filter(likeness__gte=LEAST_LIKENESS)
+        .defer("body")
+        .order_by("-likeness", "position")[:NEAREST]
+    )

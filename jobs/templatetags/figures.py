@@ -33,8 +33,8 @@ def points(interval: Interval) -> str:
 
 @register.filter
 def chance(p: float) -> str:
-    """A p-value as people write it: “0.012”, and “under 0.0001” for what is smaller."""
-    return "under 0.0001" if p < 0.0001 else f"{p:.2g}"
+    """A p-value as people write it: “p = 0.012”, and “p < 0.0001” for what is smaller."""
+    return "p < 0.0001" if p < 0.0001 else f"p = {p:.2g}"
 
 
 @register.inclusion_tag("evaluations/_bars.html")

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from curation.models import Membership, Project, Provider, Tag
 from curation.prices import keep_price
-from jobs import evaluations
+from jobs import cases, evaluations
 from jobs.models import EvaluationRun
 from tests.machines import drive
 from tests.provider_stub import Stub
@@ -153,6 +153,11 @@ def test_one_case_shows_every_answer_and_what_was_taught_that_is_like_it(person,
     page = browser.get(reverse("evaluation_case", args=["support", run.pk, case.pk])).content.decode()
     assert "Nearest training rows" in page
     assert page.count("<h3>") == 3
+    # Five of twelve “Question n?”, and the like one first.
+    assert page.count("alike</span>") == 5
+    nearest = cases.nearest_taught(run, case)
+    assert [each.likeness for each in nearest] == sorted((each.likeness for each in nearest), reverse=True)
+    assert all(each.split == "train" for each in nearest)
     taught = run.version.examples.exclude(split="test").first().pk
     assert browser.get(reverse("evaluation_case", args=["support", run.pk, taught])).status_code == 404
 

@@ -55,6 +55,7 @@ def place(project: Project) -> dict[str, Any]:
     return {
         "slug": project.slug,
         "exchange_id": rows[-1].pk,
+        "example": 1,
         "call_id": rows[-1].calls.get().pk,
         "number": version.number,
         "numbers": numbers,

@@ -1,4 +1,4 @@
-"""Whether an answer is right. Pure: two texts in, a judgement out."""
+"""The judgements that need no settings: exact text, equal JSON, JSON of a schema."""
 
 import json
 from decimal import Decimal, InvalidOperation
@@ -20,11 +20,11 @@ def json_equal(expected: str, answer: str) -> bool | None:
     in other text, is not equal: the program that reads it would fail.
     """
     try:
-        wanted = _parse(expected)
+        wanted = strict(expected)
     except ValueError:
         return None
     try:
-        return _same(wanted, _parse(answer))
+        return same(wanted, strict(answer))
     except ValueError:
         return False
 
@@ -44,7 +44,8 @@ def fits(answer: str | None, schema: Any) -> bool:
     return bool(answer) and not fault_in(answer or "") and not (schema and schema_fault(schema, answer or ""))
 
 
-def _parse(text: str) -> Any:
+def strict(text: str) -> Any:
+    """The JSON value of a text, numbers exact. Raises ValueError for what is no JSON, or says a key twice."""
     try:
         return json.loads(
             text, parse_int=Decimal, parse_float=Decimal, parse_constant=_refuse, object_pairs_hook=_object
@@ -64,12 +65,12 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def _same(one: Any, other: Any) -> bool:
+def same(one: Any, other: Any) -> bool:
     """Equality in which true is not 1, which it is in Python."""
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_same(value, other[key]) for key, value in one.items())
+        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
     if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_same, one, other))
+        return len(one) == len(other) and all(map(same, one, other))
     return type(one) is type(other) and bool(one == other)
