@@ -8,6 +8,7 @@ _PROJECT = "projects/<slug:slug>"
 
 urlpatterns = [
     path(f"{_PROJECT}/rows/", rows.index, name="review_rows"),
+    path(f"{_PROJECT}/rows/assign/", rows.assign, name="rows_assign"),
     path(f"{_PROJECT}/rows/views/", rows.keep_view, name="rows_view_keep"),
     path(f"{_PROJECT}/rows/views/<int:pk>/remove/", rows.drop_view, name="rows_view_drop"),
     path(f"{_PROJECT}/bulk/", bulk.begin, name="bulk_begin"),

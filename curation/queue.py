@@ -10,6 +10,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Left, Now
 from django.utils import timezone
 
+from .assigning import given_to_others
 from .models import Exchange, Project, Review, ReviewSlot, User
 
 # Counting stops here, so that a page costs the same however long the queue is.
@@ -132,9 +133,10 @@ class Standing:
     next_due: datetime | None
     has_rows: bool
     awaiting_count: int
+    given_count: int  # rows that wait for other people alone
 
 
-def standing(project: Project) -> Standing:
+def standing(project: Project, user: User) -> Standing:
     others = ReviewSlot.objects.filter(exchange=OuterRef("exchange")).exclude(pk=OuterRef("pk"))
     put_off = project.slots.filter(done_at=None, not_before__gt=Now()).order_by("not_before")
     return Standing(
@@ -149,4 +151,5 @@ def standing(project: Project) -> Standing:
         next_due=put_off.values_list("not_before", flat=True).first(),
         has_rows=project.exchanges.exists(),
         awaiting_count=project.exchanges.filter(state=Exchange.State.AWAITING)[:COUNTED].count(),
+        given_count=given_to_others(project, user),
     )

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.http import QueryDict
 
-from .models import BulkChange, Exchange, SavedView
+from .models import BulkChange, Exchange, Membership, Project, SavedView, User
 from .search import NAMES, Filters
 from .signals import NAMES as SIGNALS
 
@@ -77,6 +77,30 @@ class BulkForm(forms.Form):
         if not values["row"] and not values.get("all_found"):
             self.add_error(None, "No row is ticked.")
         return values
+
+
+class AssignForm(forms.Form):
+    """Who gets the ticked rows, or all that a query finds; empty for anybody."""
+
+    person = forms.ModelChoiceField(User.objects.none(), required=False)
+    all_found = forms.BooleanField(required=False)
+    query = forms.CharField(max_length=1000, required=False)
+
+    def __init__(self, project: Project, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["person"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = reviewers_of(project)
+
+    def ticked(self) -> list[int]:
+        assert isinstance(self.data, QueryDict)
+        return [pair[0] for text in self.data.getlist("row") if (pair := _pair(text))]
+
+
+def reviewers_of(project: Project) -> Any:
+    """Who may decide rows of the project, by name."""
+    able = {"memberships__project": project, "memberships__role__gte": Membership.Role.REVIEWER}
+    return User.objects.filter(**able).order_by("username")
 
 
 def _pair(text: str) -> tuple[int, int] | None:

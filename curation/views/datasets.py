@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 from curation.dataset_forms import AgainstForm, ExamplesForm
 from curation.datasets import Blocked, NothingToFreeze, Unteachable, difference, freeze, new_rows, withheld_count
 from curation.forms import FreezeForm, read_query
-from curation.models import DatasetVersion, Example, Project, Provider
+from curation.models import DatasetVersion, Example, Pair, Project, Provider
 from curation.permissions import Role, role_required
 from curation.preview import preview
 from curation.prices import price_for
@@ -163,6 +163,7 @@ def _index(
         .order_by("-included")[:NEW_ROWS_SHOWN],
         "gone_count": latest.examples.filter(exchange__included=None).count() if latest else 0,
         "withheld_count": withheld_count(project),
+        "pair_count": project.pairs.filter(state=Pair.State.OPEN).count(),
         "counts": {row["split"]: row["n"] for row in included.values("split").annotate(n=Count("pk"))},
         "preview": _preview(project),
         "form": form,

@@ -40,7 +40,7 @@ def queue(request: HttpRequest, project: Project) -> HttpResponse:
         return redirect("review_rows", project.slug)
     if slot := next_slot(project, user):
         return redirect("review_exchange", project.slug, slot.exchange_id)
-    context = {"standing": standing(project), "drafts": drafts_in(project, user)[:20]}
+    context = {"standing": standing(project, user), "drafts": drafts_in(project, user)[:20]}
     return render(request, "review/empty.html", frame(project, user) | context)
 
 

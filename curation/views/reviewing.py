@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
+from curation.assigning import given_to
 from curation.drafts import drafts_in
 from curation.forms import read_query
 from curation.keys import VERBS
@@ -32,6 +33,7 @@ def activity(request: HttpRequest, project: Project) -> HttpResponse:
     sees_names = request.role >= Role.OWNER  # type: ignore[attr-defined]
     context = {
         "mine": mine,
+        "given_count": given_to(project, user),
         "team": team(project, mine.left, sees_names),
         "project": project,
         "room": "review",

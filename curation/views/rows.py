@@ -9,11 +9,12 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from curation import assigning
 from curation.bulk import counts
 from curation.forms import read_query
 from curation.models import BulkChange, BulkRow, Project, ReviewSlot, SavedView, User
 from curation.permissions import Role, role_required
-from curation.rows_forms import FilterForm, PageForm, SavedViewForm
+from curation.rows_forms import AssignForm, FilterForm, PageForm, SavedViewForm, reviewers_of
 from curation.search import COUNTED, EXCERPT, Filters, count, find, find_alike, with_excerpts
 
 ROWS_PER_PAGE = 25
@@ -29,7 +30,9 @@ def index(request: HttpRequest, project: Project) -> HttpResponse:
     place = read_query(PageForm(request.GET))
     before = place["before"]
     rows, total, is_alike = _found(project, filters, before)
-    slots = Prefetch("slots", ReviewSlot.objects.filter(position=1).select_related("reviewer"), "first_slots")
+    slots = Prefetch(
+        "slots", ReviewSlot.objects.filter(position=1).select_related("reviewer", "meant_for"), "first_slots"
+    )
     page = rows[:ROWS_PER_PAGE]
     prefetch_related_objects(page, slots)
     context = {
@@ -46,9 +49,31 @@ def index(request: HttpRequest, project: Project) -> HttpResponse:
         "excerpt_length": EXCERPT,
         "bulk": _just_done(project, _person(request), place["bulk"]),
         "verbs": VERBS,
+        "reviewers": reviewers_of(project) if request.role >= Role.OPERATOR else [],  # type: ignore[attr-defined]
         "views": _views(project, _person(request)),
     }
     return render(request, "rows/index.html", context)
+
+
+@role_required(Role.OPERATOR)
+@require_POST
+def assign(request: HttpRequest, project: Project) -> HttpResponse:
+    """Give the ticked rows, or all that the search finds, to one person, or to anybody again."""
+    form = AssignForm(project, request.POST)
+    filters = FilterForm(QueryDict(request.POST.get("query", "")[:1000])).filters()
+    if not form.is_valid():
+        messages.error(request, "Rows can be given to reviewers of this project.")
+        return _to(project, filters)
+    person = form.cleaned_data["person"]
+    rows = find(project, filters) if form.cleaned_data["all_found"] else project.exchanges.filter(pk__in=form.ticked())
+    try:
+        count = assigning.assign(project, rows, person)
+    except assigning.TooMany as reason:
+        messages.error(request, str(reason))
+    else:
+        whom = person.get_username() if person else "anybody"
+        messages.success(request, f"{count:,} waiting row{'' if count == 1 else 's'} given to {whom}.")
+    return _to(project, filters)
 
 
 @role_required(Role.REVIEWER)

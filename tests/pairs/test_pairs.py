@@ -111,6 +111,14 @@ def test_an_open_pair_is_named_by_the_freeze(pair, project, ana, ben, give):
     assert not freeze(project).version.findings.filter(code="near-contradiction").exists()
 
 
+def test_the_page_that_freezes_leads_to_what_is_open(pair, project, ben, browser_of):
+    address = reverse("datasets", args=[project.slug])
+    page = browser_of(ben).get(address).content.decode()
+    assert "1 contradiction</a>" in page
+    settle(pair, ben, "same")
+    assert "contradiction" not in browser_of(ben).get(address).content.decode()
+
+
 def test_the_page_shows_both_without_names_and_settles_by_a_button(pair, project, ben, browser_of):
     client, path = browser_of(ben), reverse("pairs", args=[project.slug])
     page = client.get(path).content.decode()
