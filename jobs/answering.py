@@ -279,7 +279,8 @@ class _Turn:
 
     def _graded(self, case: Case, reply: Reply, reused: EvaluationResult | None = None) -> EvaluationResult:
         text = None if reply.text is None else reply.text.replace("\0", "\ufffd")
-        schema = self.run.project.schema
+        schema, grades = self.run.project.schema, graded(self.run, case.expected, text)
+        deciding = next((each["name"] for each in self.run.graders if each["is_deciding"]), None)
         return EvaluationResult(
             candidate=case.candidate,
             example=case.example,
@@ -288,7 +289,10 @@ class _Turn:
             error="" if text is not None else f"The model gave no text (it ended with “{reply.finish_reason}”).",
             is_exact=text is not None and graders.exact(case.expected, text),
             is_json_equal=graders.json_equal(case.expected, text or ""),
-            is_right=graders.is_right(case.expected, text, case.answer_format),
+            is_right=grades[deciding]["passes"]
+            if deciding is not None
+            else graders.is_right(case.expected, text, case.answer_format),
+            grades=grades,
             fits_schema=graders.fits(text, schema) if schema else None,
             latency_ms=reply.latency_ms,
             first_token_ms=reply.first_token_ms,
@@ -297,6 +301,11 @@ class _Turn:
             request_digest=case.request_digest,
             reused=reused,
         )
+
+
+def graded(run: EvaluationRun, expected: str, answer: str | None) -> dict[str, dict[str, Any]]:
+    """By name: what each of the run's graders says."""
+    return {each["name"]: graders.grade(each["definition"], expected, answer).as_json() for each in run.graders}
 
 
 def _reply_of(result: EvaluationResult) -> Reply:

@@ -59,13 +59,17 @@ def request_evaluation(
 
 
 def _begin(run: EvaluationRun, candidates: list[EvaluationCandidate], must_pass: QuerySet[Example]) -> None:
+    run.graders = [
+        {"name": each.name, "definition": each.definition, "is_deciding": each.is_deciding}
+        for each in run.project.graders.all()
+    ]
     for candidate in candidates:
         if price := price_for(candidate.provider, candidate.model):
             candidate.input_price, candidate.output_price = _dollars(price.input), _dollars(price.output)
     EvaluationCandidate.objects.bulk_create(candidates)
     run.must_pass.set(must_pass)
     run.total_count = len(candidates) * run.repeats * cases_of(run).count()
-    run.save(update_fields=["total_count"])
+    run.save(update_fields=["total_count", "graders"])
 
 
 def _dollars(price: float | None) -> Decimal | None:

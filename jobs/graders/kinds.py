@@ -1,9 +1,8 @@
 """Graders as JSON objects. Where OpenAI has one of the kind, it has OpenAI's name and keys (`string_check`,
-`text_similarity`, `multi`, `score_model`), so that it can be carried elsewhere; `input` and `reference` may be written,
+`text_similarity`, `multi`), so that it can be carried elsewhere; `input` and `reference` may be written,
 and then say what they always are: the answer and what was expected.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
@@ -38,20 +37,13 @@ class Grade:
         return {"score": self.score, "passes": self.passes, "note": self.note, "detail": dict(self.detail)}
 
 
-Judge = Callable[[Mapping[str, Any], str, str], Grade]
-
-
-def grade(definition: Mapping[str, Any], expected: str, answer: str | None, judge: Judge | None = None) -> Grade:
-    """What a grader says of an answer; none at all is wrong. `judge` asks a model, for graders that want one: without
-    it their judgement is wrong, with a note.
-    """
+def grade(definition: Mapping[str, Any], expected: str, answer: str | None) -> Grade:
+    """What a grader says of an answer; none at all is wrong."""
     if answer is None:
         return Grade(0.0, False, "no answer")
     kind = definition["type"]
     if kind == "multi":
-        return _multi(definition, expected, answer, judge)
-    if kind == "score_model":
-        return judge(definition, expected, answer) if judge else Grade(0.0, False, "no model to ask")
+        return _multi(definition, expected, answer)
     return KINDS[kind].grade(definition, expected, answer)
 
 
@@ -66,7 +58,7 @@ def fault_in_definition(definition: Any, depth: int = 0) -> str:
     if unknown := sorted(set(definition) - known):
         return f"A {definition['type']} grader knows no “{unknown[0]}”; it knows {', '.join(sorted(known))}."
     for name, only in (("input", INPUT), ("reference", REFERENCE)):
-        if kind is not KINDS["score_model"] and definition.get(name, only) != only:
+        if definition.get(name, only) != only:
             return f"“{name}” can only be {only}."
     if definition["type"] == "multi":
         return _fault_in_parts(definition, depth)
@@ -76,8 +68,8 @@ def fault_in_definition(definition: Any, depth: int = 0) -> str:
 # Composition
 
 
-def _multi(definition: Mapping[str, Any], expected: str, answer: str, judge: Judge | None) -> Grade:
-    grades = {name: grade(part, expected, answer, judge) for name, part in definition["graders"].items()}
+def _multi(definition: Mapping[str, Any], expected: str, answer: str) -> Grade:
+    grades = {name: grade(part, expected, answer) for name, part in definition["graders"].items()}
     score = formula.value(definition["calculate_output"], {name: each.score for name, each in grades.items()})
     said = ", ".join(f"{name} {each.score:.2f}" for name, each in grades.items())
     return Grade(score, score >= definition.get("pass_threshold", 1.0), said)
@@ -246,23 +238,6 @@ def _regex_fault(definition: Mapping[str, Any]) -> str:
     return ""
 
 
-def _judge_fault(definition: Mapping[str, Any]) -> str:
-    model, asked = definition.get("model"), definition.get("input")
-    if not isinstance(model, str) or not 0 < len(model) <= 200:
-        return "“model” names the model that is asked."
-    is_list = (
-        isinstance(asked, list)
-        and asked
-        and all(
-            isinstance(each, dict) and isinstance(each.get("content"), str) and isinstance(each.get("role"), str)
-            for each in asked
-        )
-    )
-    if not is_list or INPUT not in json.dumps(asked):
-        return f"“input” is a list of messages, one of which holds {INPUT}."
-    return _threshold_fault(definition)
-
-
 @dataclass(frozen=True)
 class Kind:
     """A kind of grader: what it is for, an example to begin with, and the keys it knows."""
@@ -324,18 +299,5 @@ KINDS: dict[str, Kind] = {
             "pass_threshold": 0.9,
         },
         ("graders", "calculate_output", "pass_threshold"), _elsewhere,
-    ),
-    "score_model": Kind(
-        "A model judges by a written rubric: an opinion, which never decides.",
-        {
-            "type": "score_model",
-            "model": "gpt-4.1-mini",
-            "input": [
-                {"role": "system", "content": "Score from 0 to 1 how polite and complete the answer is."},
-                {"role": "user", "content": f"Expected:\n{REFERENCE}\n\nAnswer:\n{INPUT}"},
-            ],
-            "pass_threshold": 0.7,
-        },
-        ("model", "pass_threshold"), _elsewhere, _judge_fault,
     ),
 }  # fmt: skip

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from curation.models import Project
 from curation.permissions import Role, role_required
-from jobs import cases, comparisons, evaluations, reports
+from jobs import cases, comparisons, evaluations, grading, reports
 from jobs.forms import CasesForm, ModelForm
 from jobs.models import EvaluationRun
 from jobs.tasks import nudge
@@ -115,6 +115,8 @@ def _report(project: Project, run: EvaluationRun) -> dict[str, object]:
         "run": run,
         "summaries": summaries,
         "sentence": reports.sentence(summaries),
+        "deciding": next((each["name"] for each in run.graders if each["is_deciding"]), None),
+        "grader_figures": grading.figures(run),
         "waits_for_budget": run.is_parked and run.budget is not None,
     }
 

@@ -127,8 +127,6 @@ def test_the_example_of_each_kind_is_one(kind):
         (MULTI | {"calculate_output": "b"}, "“b” is no grader's name"),
         (MULTI | {"calculate_output": "__import__('os').getpid()"}, "is no grader's name"),
         (MULTI | {"calculate_output": "min(a, key=a)"}, "is no grader's"),
-        ({"type": "score_model", "input": []}, "“model” names"),
-        ({"type": "score_model", "model": "m", "input": [{"role": "user", "content": "Hi"}]}, "one of which holds"),
     ],
 )  # fmt: skip
 def test_what_is_no_grader_is_said_in_words(definition, words):

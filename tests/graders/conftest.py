@@ -1,0 +1,1 @@
+from tests.machines import include, make_evaluation, make_model, media, provider, stub, version  # noqa: F401  (fixtures)
