@@ -12,6 +12,7 @@ from curation.review import Refused, Stale
 from jobs import repairs
 from jobs.models import Repair, RepairPolicy
 from jobs.repairs import NotPossible, proposal_in, request_repair
+from jobs.withdrawals import withdraw
 from tests.asking import ask
 from tests.machines import drive, step
 from tests.provider_stub import Stub, refusal
@@ -191,3 +192,11 @@ def test_a_busy_provider_is_asked_again_and_not_for_ever(row, ana, stub: Stub):
 )
 def test_a_fence_around_the_proposal_goes_and_one_of_the_answer_stays(text, answer, proposal):
     assert proposal_in(text, answer) == proposal
+
+
+def test_an_erased_row_leaves_no_text_in_its_repairs(row, ana, project, stub: Stub):
+    stub.answer = lambda model, messages: "We open at ten."
+    repair = drive(request_repair(row, ana, "Ms Ivanova says ten.", "We open at nine."))
+    drive(withdraw(project, [row.pk], ana, "Asked to.", is_erasure=True))
+    repair.refresh_from_db()
+    assert (repair.note, repair.answer, repair.proposal) == ("Erased.", "", None)
