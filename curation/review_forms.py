@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import BadRequest
 
+from .json_fields import JSONField
 from .keys import REASON_KEYS, VERBS
 from .models import Project, Review, User
 from .schemas import is_schema
@@ -132,6 +133,7 @@ class ReviewSettingsForm(forms.ModelForm):
     class Meta:
         model = Project
         fields = ["reasons", "wants_reason", "second_share", "opinion_count", "reviewers_may_resolve", "answer_schema"]
+        field_classes = {"answer_schema": JSONField}
         labels = {"answer_schema": "JSON Schema of the answers"}
         help_texts = {"answer_schema": "Checked while somebody types and before an answer is included. Empty: none."}
 

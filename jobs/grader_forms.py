@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 
+from curation.json_fields import JSONField
 from curation.models import Project
 
 from .graders import fault_in_definition
@@ -13,13 +14,7 @@ from .models import Grader
 MOST_LETTERS = 50_000
 
 
-class DefinitionField(forms.JSONField):
-    def to_python(self, value: Any) -> Any:
-        try:
-            return super().to_python(value)
-        except RecursionError as error:
-            raise forms.ValidationError("This is nested too deeply.") from error
-
+class DefinitionField(JSONField):
     def prepare_value(self, value: Any) -> Any:
         """A key a line, so that it can be edited."""
         return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 
+from curation.json_fields import JSONField
 from curation.models import DatasetVersion, Project, Provider
 from curation.profiles import Range
 
@@ -71,7 +72,7 @@ class LaunchForm(forms.Form):
         required=False,
         help_text="The same seed on the same file trains about the same model.",
     )
-    grader = forms.JSONField(
+    grader = JSONField(
         required=False,
         widget=forms.Textarea({"rows": 5}),
         help_text="What answers are scored by, in OpenAI's words: an object with “type”.",

@@ -96,7 +96,7 @@ def test_an_owner_sets_the_schema_and_one_that_is_none_is_refused(places, browse
     Membership.objects.create(project=places, user=owner, role=Membership.Role.OWNER)
     client, address = browser_of(owner), reverse("review_settings", args=[places.slug])
     sent = {"reasons": "a\nb", "second_share": places.second_share, "opinion_count": places.opinion_count}
-    for bad in ('{"type": 12}', "[1]", '{"$ref": "https://example.org/schema.json"}', "{"):
+    for bad in ('{"type": 12}', "[1]", '{"$ref": "https://example.org/schema.json"}', "{", "[" * 100_000):
         answer = client.post(address, sent | {"answer_schema": bad})
         assert answer.status_code == 422
     assert client.post(address, sent | {"reasons": "dull\n\n dull \nlong", "answer_schema": ""}).status_code == 302
