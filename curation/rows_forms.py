@@ -80,9 +80,11 @@ class BulkForm(forms.Form):
 
 
 class AssignForm(forms.Form):
-    """Who gets the ticked rows, or all that a query finds; empty for anybody."""
+    """Who gets the ticked rows, or all that a query finds, by name; empty for anybody. The page lists no names: who
+    reviews is not to be seen beside rows that several people decide.
+    """
 
-    person = forms.ModelChoiceField(User.objects.none(), required=False)
+    person = forms.ModelChoiceField(User.objects.none(), to_field_name="username", required=False)
     all_found = forms.BooleanField(required=False)
     query = forms.CharField(max_length=1000, required=False)
 

@@ -14,7 +14,7 @@ from curation.bulk import counts
 from curation.forms import read_query
 from curation.models import BulkChange, BulkRow, Project, ReviewSlot, SavedView, User
 from curation.permissions import Role, role_required
-from curation.rows_forms import AssignForm, FilterForm, PageForm, SavedViewForm, reviewers_of
+from curation.rows_forms import AssignForm, FilterForm, PageForm, SavedViewForm
 from curation.search import COUNTED, EXCERPT, Filters, count, find, find_alike, with_excerpts
 
 ROWS_PER_PAGE = 25
@@ -49,7 +49,6 @@ def index(request: HttpRequest, project: Project) -> HttpResponse:
         "excerpt_length": EXCERPT,
         "bulk": _just_done(project, _person(request), place["bulk"]),
         "verbs": VERBS,
-        "reviewers": reviewers_of(project) if request.role >= Role.OPERATOR else [],  # type: ignore[attr-defined]
         "views": _views(project, _person(request)),
     }
     return render(request, "rows/index.html", context)
