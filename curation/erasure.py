@@ -22,6 +22,7 @@ STATEMENTS = (
     "UPDATE curation_answer SET text = '' WHERE exchange_id = ANY(%(rows)s)",
     "UPDATE curation_disagreement SET answer = '' WHERE exchange_id = ANY(%(rows)s)",
     "UPDATE curation_mustpass SET note = '' WHERE exchange_id = ANY(%(rows)s)",
+    "UPDATE curation_waiver SET reason = 'Erased.' WHERE exchange_id = ANY(%(rows)s)",
     "DELETE FROM curation_draft WHERE exchange_id = ANY(%(rows)s)",
     "UPDATE curation_review SET note = '', target_before = NULL, target_after = NULL WHERE exchange_id = ANY(%(rows)s)",
     "UPDATE curation_example SET body = '' WHERE exchange_id = ANY(%(rows)s)",

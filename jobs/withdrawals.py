@@ -24,7 +24,8 @@ from .providers.openai import Service
 
 log = logging.getLogger(__name__)
 MOST_ROWS = 1000
-# The machines' part of an erasure; curation/erasure.py has the people's.
+# The machines' part of an erasure; curation/erasure.py has the people's. It comes first: what a model wrote or was
+# shown as an input names no row, and is found by the prompt as long as that is there.
 STATEMENTS = (
     "UPDATE jobs_evaluationresult r SET answer = NULL, error = 'Erased.', grades = '{}' FROM curation_example x "
     "WHERE x.id = r.example_id AND x.exchange_id = ANY(%(rows)s)",
@@ -32,6 +33,12 @@ STATEMENTS = (
     "UPDATE jobs_shadowanswer SET answer = NULL, error = 'Erased.' WHERE exchange_id = ANY(%(rows)s)",
     "UPDATE jobs_repair SET note = 'Erased.', answer = '', proposal = NULL WHERE exchange_id = ANY(%(rows)s)",
     "UPDATE jobs_generationitem SET prompt = 'Erased ' || id, variables = '{}' WHERE exchange_id = ANY(%(rows)s)",
+    "UPDATE jobs_draftedinput d SET text = 'Erased ' || d.id FROM jobs_inputdraft f, curation_exchange x WHERE "
+    "f.id = d.draft_id AND x.id = ANY(%(rows)s) AND f.project_id = x.project_id AND d.prompt_key = x.prompt_key",
+    "UPDATE jobs_inputdraft f SET examples = (SELECT COALESCE(jsonb_agg(shown), '[]') FROM jsonb_array_elements("
+    "f.examples) AS shown WHERE NOT EXISTS (SELECT FROM curation_exchange x WHERE x.id = ANY(%(rows)s) AND "
+    "x.project_id = f.project_id AND starts_with(x.user_prompt::text, shown #>> '{}'))) WHERE f.project_id IN "
+    "(SELECT project_id FROM curation_exchange WHERE id = ANY(%(rows)s))",
 )
 PATIENCE = 30  # seconds between two looks at a retraining that is under way
 
@@ -122,8 +129,8 @@ def _erase(withdrawal: Withdrawal) -> bool:
             words = "A row was included again, so nothing was erased. Exclude it, and withdraw it anew."
             withdrawal.settle(Withdrawal.Status.FAILED, words)
             return False
-        erase(withdrawal.project, rows)
         _erase_of_machines(rows)
+        erase(withdrawal.project, rows)
     for export in held:
         exports.remove(export)
     return withdrawal.keep(erased_at=Now())

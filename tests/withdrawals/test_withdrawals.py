@@ -2,18 +2,20 @@
 
 import gzip
 import json
+import uuid
 
 import pytest
 from django.apps import apps
 from django.db import models
 from django.urls import reverse
+from django.utils import timezone
 
 from curation.datasets import freeze, verify
 from curation.erasure import STATEMENTS, erase
-from curation.models import Example, Exchange, LoggedCall, Membership, Review
+from curation.models import Example, Exchange, Feedback, LoggedCall, Membership, MustPass, Review, Waiver
 from curation.recording import record
 from jobs import exports, readiness, withdrawals
-from jobs.models import Export, RetrainingRun, Withdrawal
+from jobs.models import Export, InputDraft, RetrainingRun, Withdrawal
 from jobs.needs import needs_of
 from tests.asking import call_of
 from tests.machines import step
@@ -117,6 +119,41 @@ def test_erasing_leaves_hashes_and_the_trace_and_no_word(taught, owner, version,
     assert exports.faults_of(again) == []
 
 
+def test_what_people_said_about_the_row_goes_too(taught, owner, project):
+    """Who waives, reviews or complains may quote the person; that somebody did, when and over what stays."""
+    record([call_of(project, SAID, "Secret answer.", own_id="user-7")])
+    call = LoggedCall.objects.get()
+    Feedback.objects.create(
+        pk=uuid.uuid4(),
+        project=project,
+        call_id=call.pk,
+        thumb=-1,
+        comment="Wrong for Ann Lee.",
+        said_at=timezone.now(),
+    )
+    Waiver.objects.create(
+        project=project, exchange=taught, exchange_version=1, code="private", reason="Ann Lee agreed.", waived_by=owner
+    )
+    MustPass.objects.create(exchange=taught, project=project, note="Ann Lee got it wrong.", marked_by=owner)
+    step(withdraw(taught, owner, is_erasure=True))
+    waiver = Waiver.objects.get()
+    assert (waiver.code, waiver.waived_by, waiver.reason) == ("private", owner, "Erased.")
+    assert (Feedback.objects.get().thumb, Feedback.objects.get().comment) == (-1, "")
+    assert (MustPass.objects.get().note, taught.reviews.get().note) == ("", "")
+
+
+def test_an_input_that_a_model_wrote_or_was_shown_goes_too(taught, owner, project, provider):
+    draft = InputDraft.objects.create(
+        project=project, provider=provider, model="base", examples=[SAID[:8], "Where is gate 4?"], created_by=owner
+    )
+    kept = draft.inputs.create(text="Where is gate 5?")
+    gone = draft.inputs.create(text=SAID.upper())
+    step(withdraw(taught, owner, is_erasure=True))
+    draft.refresh_from_db()
+    assert draft.examples == ["Where is gate 4?"]
+    assert [each.text for each in draft.inputs.order_by("pk")] == [kept.text, f"Erased {gone.pk}"]
+
+
 def test_what_is_included_again_is_not_erased(taught, owner, project):
     withdrawal = withdraw(taught, owner, is_erasure=True)
     Exchange.objects.filter(pk=taught.pk).update(state="included", included=taught.included)
@@ -191,16 +228,22 @@ def test_only_an_owner_withdraws(taught, person, browser_of, role):
 
 # Words of ours about a row, or names of models; nothing that a person wrote in a call.
 HARMLESS = {
-    "curation_versionfinding", "curation_reviewslot", "curation_waiver", "curation_pair", "curation_bulkrow",
-    "curation_mustpass", "curation_rowregion", "curation_takeover", "curation_tag_exchanges",
+    "curation_versionfinding", "curation_reviewslot", "curation_pair", "curation_bulkrow", "curation_rowregion",
+    "curation_takeover", "curation_tag_exchanges",
 }  # fmt: skip
+
+
+def may_quote(field: models.Field) -> bool:
+    """A text, or a line in which a person says something: notes and reasons quote what they are about."""
+    says = field.name.endswith(("note", "reason", "comment")) and isinstance(field, models.CharField)
+    return says or isinstance(field, models.TextField | models.JSONField)
 
 
 def test_every_table_that_holds_words_of_a_row_is_blanked():
     blanked = " ".join(STATEMENTS + withdrawals.STATEMENTS)
     for model in apps.get_models():
         related = [field.related_model for field in model._meta.fields if field.is_relation]
-        has_words = any(isinstance(field, models.TextField | models.JSONField) for field in model._meta.fields)
+        has_words = any(map(may_quote, model._meta.fields))
         if has_words and (Exchange in related or Example in related) and model._meta.db_table not in HARMLESS:
             assert model._meta.db_table in blanked, f"{model.__name__} keeps what was erased"
     assert Review._meta.db_table in blanked
