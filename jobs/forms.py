@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from curation.models import Example, Project, Provider
 
 from .formats import choices
-from .models import EvaluationCandidate, ModelVersion
+from .models import EvaluationCandidate, FineTune, ModelVersion
 from .providers.signatures import key_of
 
 
@@ -40,6 +40,31 @@ class ApprovalForm(forms.Form):
 
     decision = forms.ChoiceField(choices=[("approved", "Approve"), ("declined", "Decline")])
     reason = forms.CharField(max_length=300, required=False)
+
+
+class PauseForm(forms.Form):
+    verb = forms.ChoiceField(choices=[("pause", "Pause"), ("resume", "Resume")])
+
+
+class FineTunesForm(forms.Form):
+    """The query string of the list of fine-tunes. What it does not know is left out."""
+
+    status = forms.ChoiceField(choices=[("", "Any"), *FineTune.Status.choices], required=False)
+    provider = forms.ModelChoiceField(queryset=Provider.objects.none(), required=False, empty_label="Any")
+    method = forms.ChoiceField(choices=[("", "Any"), *FineTune.Method.choices], required=False)
+    base = forms.CharField(max_length=200, required=False, label="Base model")
+
+    def __init__(self, project: Project, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        provider = self.fields["provider"]
+        assert isinstance(provider, forms.ModelChoiceField)
+        provider.queryset = project.providers.all()
+
+    def chosen(self, rows: QuerySet[FineTune]) -> QuerySet[FineTune]:
+        self.is_valid()
+        columns = {"status": "status", "provider": "provider", "method": "method", "base": "base_model__icontains"}
+        wanted = {columns[name]: value for name, value in self.cleaned_data.items() if value}
+        return rows.filter(**wanted)
 
 
 class DecideForm(forms.Form):

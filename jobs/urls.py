@@ -50,6 +50,7 @@ urlpatterns = [
     path("projects/<slug:slug>/finetunes/new/", launches.new, name="finetune_new"),
     path("projects/<slug:slug>/finetunes/<int:pk>/", finetunes.show, name="finetune"),
     path("projects/<slug:slug>/finetunes/<int:pk>/cancel/", finetunes.cancel, name="finetune_cancel"),
+    path("projects/<slug:slug>/finetunes/<int:pk>/pause/", finetunes.pause, name="finetune_pause"),
     path("projects/<slug:slug>/finetunes/<int:pk>/approve/", finetunes.approve, name="finetune_approve"),
     path("projects/<slug:slug>/finetunes/<int:pk>/decide/", finetunes.decide, name="finetune_decide"),
     path("projects/<slug:slug>/evaluations/", evaluations.index, name="evaluations"),

@@ -6,11 +6,12 @@ from django.views.decorators.http import require_POST, require_safe
 from curation.models import Project
 from curation.permissions import Role, role_required
 from jobs import finetunes
-from jobs.forms import ApprovalForm, DecideForm
+from jobs.forms import ApprovalForm, DecideForm, FineTunesForm, PauseForm
 from jobs.models import Approval, FineTune
 from jobs.tasks import nudge
 
 MOST_SHOWN = 100
+MOST_METRICS = 20_000
 
 
 @require_safe
@@ -18,9 +19,15 @@ MOST_SHOWN = 100
 def index(request: HttpRequest, project: Project) -> HttpResponse:
     rows = project.finetunes.select_related("version", "provider", "created_by", "approval")
     rows = rows.defer("error", "hyperparameters", "version__training_prompt")
-    return render(
-        request, "finetunes/index.html", {"project": project, "room": "finetunes", "finetunes": rows[:MOST_SHOWN]}
-    )
+    form = FineTunesForm(project, request.GET)
+    context = {
+        "project": project,
+        "room": "finetunes",
+        "form": form,
+        "is_filtered": bool(request.GET),
+        "finetunes": form.chosen(rows)[:MOST_SHOWN],
+    }
+    return render(request, "finetunes/index.html", context)
 
 
 @require_safe
@@ -46,6 +53,8 @@ def show(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
         "is_live": not finetune.is_parked and not all(job.is_finished for job in (finetune, evaluation) if job),
         "events": finetune.events.order_by("-created_at", "-id")[:MOST_SHOWN],
         "stages": _stages(finetune),
+        "metrics": list(finetune.metrics.all()[:MOST_METRICS]),
+        "checkpoints": finetune.checkpoints.order_by("-step", "-pk")[:MOST_SHOWN],
     }
     return render(
         request, "finetunes/_live.html" if request.headers.get("HX-Request") else "finetunes/show.html", context
@@ -80,6 +89,23 @@ def cancel(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
         messages.info(request, "It stops at the next step, at the provider too.")
     else:
         messages.info(request, "It had finished already.")
+    return redirect("finetune", project.slug, pk)
+
+
+@require_POST
+@role_required(Role.OPERATOR)
+def pause(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+    """Have the provider pause the job, or go on with it."""
+    finetune = get_object_or_404(project.finetunes, pk=pk)
+    form = PauseForm(request.POST)
+    if not form.is_valid():
+        return HttpResponse("Unknown verb.", status=422, content_type="text/plain")
+    is_pause = form.cleaned_data["verb"] == "pause"
+    asked = (finetunes.request_pause if is_pause else finetunes.request_resume)(finetune)
+    if asked:
+        nudge(finetune)
+    else:
+        messages.info(request, "There is nothing to pause now." if is_pause else "It is not paused.")
     return redirect("finetune", project.slug, pk)
 
 
