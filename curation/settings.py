@@ -211,6 +211,11 @@ CELERY_BEAT_SCHEDULE = {
     "weigh rows": {"task": "jobs.tasks.weigh_rows", "schedule": 15.0, "options": {"expires": 15}},
     "count coverage": {"task": "jobs.tasks.count_coverage", "schedule": 60.0, "options": {"expires": 60}},
     "gather notices": {"task": "jobs.tasks.gather_notices", "schedule": 30.0, "options": {"expires": 30}},
+    "look at retirements": {
+        "task": "jobs.tasks.look_at_retirements",
+        "schedule": 86400.0,
+        "options": {"expires": 3600},
+    },
     "check retraining policies": {"task": "jobs.tasks.check_policies", "schedule": 60.0, "options": {"expires": 60}},
 }
 CELERY_BEAT_MAX_LOOP_INTERVAL = 2

@@ -4,7 +4,7 @@ Each step returns True when the next one may follow at once, False when the row 
 """
 
 import logging
-from datetime import date, datetime
+from datetime import datetime
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -16,6 +16,7 @@ from .launching import note
 from .models import FineTune, FineTuneEvent, ModelVersion
 from .providers.base import ProviderError, RemoteEvent, RemoteJob
 from .providers.openai import Service
+from .retirement import day_of
 
 log = logging.getLogger(__name__)
 
@@ -166,7 +167,7 @@ def _succeed(finetune: FineTune, job: RemoteJob, service: Service) -> None:
             "Look there which of the two it holds now."
         )
         return
-    retires_on = _retirement(finetune, service)
+    retires_on = day_of(finetune.provider, finetune.base_model, service)
     with transaction.atomic():
         settled = finetune.settle(
             Status.SUCCEEDED,
@@ -190,10 +191,3 @@ def _succeed(finetune: FineTune, job: RemoteJob, service: Service) -> None:
         except NothingToEvaluate as error:
             note(finetune, str(error), "warn")
     log.info("finetune %s succeeded model_version=%s", finetune.pk, model.pk)
-
-
-def _retirement(finetune: FineTune, service: Service) -> date | None:
-    try:
-        return service.model(finetune.base_model).shutdown_on
-    except ProviderError:  # few providers say; the model is made all the same
-        return None

@@ -26,6 +26,7 @@ from . import (
     notices,
     readiness,
     repairs,
+    retirement,
     retraining,
     shadowing,
     watching,
@@ -138,6 +139,12 @@ def check_policies() -> None:
 def gather_notices() -> None:
     """Every half minute: what happened is told to those who asked for it."""
     notices.gather()
+
+
+@app.task
+def look_at_retirements() -> None:
+    """Once a day: until when the bases of tuned models will answer."""
+    retirement.look()
 
 
 @app.task

@@ -4,9 +4,10 @@ from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from curation.models import ModelAlias, Project
+from curation.models import ModelAlias, Project, Provider
 from curation.permissions import Role, role_required
 from jobs import gating, registry, reports, shadowing
 from jobs.gate_forms import PromoteForm, ShadowForm
@@ -75,18 +76,27 @@ class Card:
     evaluation: EvaluationRun | None
     tallies: dict[str, EvaluationCandidate]
     aliases: list[ModelAlias]
+    # Where the same version can be trained instead, when its base goes.
+    elsewhere: Provider | None
+
+    @property
+    def days_left(self) -> int | None:
+        """Until its base goes, below 0 after that; None where nobody says."""
+        return (self.model.retires_on - timezone.now().date()).days if self.model.retires_on else None
 
 
 def _cards(models: list[ModelVersion], aliases: list[ModelAlias]) -> list[Card]:
     finished = EvaluationRun.objects.filter(model_version__in=models, status=EvaluationRun.Status.SUCCEEDED)
     latest = {run.model_version_id: run for run in finished.defer("error").order_by("pk")}
     tallies = reports.tallies(list(latest.values()))
+    providers = list(models[0].project.providers.all()) if models else []
     return [
         Card(
             model=model,
             evaluation=(evaluation := latest.get(model.pk)),
             tallies=reports.by_role(tallies.get(evaluation.pk, [])) if evaluation else {},
             aliases=[a for a in aliases if (a.provider_id, a.model) == (model.provider_id, model.name)],
+            elsewhere=next((each for each in providers if each.pk != model.provider_id), None),
         )
         for model in models
     ]

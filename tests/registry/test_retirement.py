@@ -1,0 +1,81 @@
+"""The day on which a model's base goes is read daily, and the page of models counts down to it."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from curation.models import Membership
+from jobs import retirement
+from jobs.models import ModelVersion
+from jobs.tasks import look_at_retirements
+from tests.provider_stub import Stub, refusal
+
+pytestmark = pytest.mark.django_db
+Role = Membership.Role
+ASKED = "GET /models/base"
+
+
+@pytest.fixture
+def model(make_model, version) -> ModelVersion:
+    return make_model("ft:1", version)
+
+
+def test_each_base_is_asked_for_once_and_its_models_get_the_day(model, make_model, version, stub: Stub):
+    make_model("ft:2", version)
+    look_at_retirements()
+    assert set(map(str, ModelVersion.objects.values_list("retires_on", flat=True))) == {"2031-05-06"}
+    assert stub.count(ASKED) == 1
+    assert retirement.look() == 0
+
+
+def test_a_provider_that_does_not_say_changes_nothing(model, stub: Stub):
+    retirement.look()
+    stub.refuse[ASKED] = [refusal(500), refusal(404)]
+    assert (retirement.look(), retirement.look()) == (0, 0)
+    model.refresh_from_db()
+    assert str(model.retires_on) == "2031-05-06"
+
+
+def test_the_profile_says_it_where_the_provider_does_not(model, provider, stub: Stub, monkeypatch):
+    stub.refuse[ASKED] = [refusal(404)]
+    day = timezone.now().date() + timedelta(days=40)
+    monkeypatch.setattr(type(provider.profile), "ends_on", lambda profile, name: day if name == "base" else None)
+    assert retirement.look() == 1
+    model.refresh_from_db()
+    assert model.retires_on == day
+
+
+def test_a_key_that_cannot_be_read_does_not_stop_the_others(model, provider):
+    type(provider).objects.update(sealed_key=b"nonsense")
+    assert retirement.look() == 0
+
+
+@pytest.mark.parametrize(
+    ("days", "words"),
+    [
+        (41, "its base goes in 41 days,"),
+        (1, "its base goes in 1 day,"),
+        (0, "its base goes today,"),
+        (-3, "is gone since"),
+    ],
+)
+def test_the_page_counts_down_and_leads_to_training_the_version_elsewhere(person, browser_of, model, days, words):
+    ModelVersion.objects.update(retires_on=timezone.now().date() + timedelta(days=days))
+    page = browser_of(person("olga", Role.OPERATOR)).get("/projects/support/registry/").content.decode()
+    assert words in page
+    assert 'href="/projects/support/finetunes/new/?version=1"' in page
+    assert (
+        "elsewhere" not in browser_of(person("vera", Role.VIEWER)).get("/projects/support/registry/").content.decode()
+    )
+
+
+def test_another_provider_of_the_project_is_proposed(person, browser_of, model, project):
+    other = project.providers.create(name="other", base_url="https://example.com/v1")
+    ModelVersion.objects.update(retires_on=timezone.now().date())
+    olga = browser_of(person("olga", Role.OPERATOR))
+    page = olga.get("/projects/support/registry/").content.decode()
+    address = f"/projects/support/finetunes/new/?version=1&amp;provider={other.pk}"
+    assert address in page
+    form = olga.get(address.replace("&amp;", "&")).content.decode()
+    assert f'<option value="{other.pk}" selected>' in form
