@@ -23,7 +23,7 @@ from curation.chat import said_in
 from curation.json_text import canonical, digest
 from curation.models import Example, SealedKeyUnreadable
 
-from . import graders
+from . import graders, judging
 from .comparisons import cases_of
 from .models import EvaluationCandidate, EvaluationResult, EvaluationRun
 from .providers.base import ProviderError, Reply
@@ -135,7 +135,7 @@ class _Turn:
     def __init__(self, run: EvaluationRun) -> None:
         self.run = run
         self.candidates = list(run.candidates.select_related("provider"))
-        self.done = EvaluationResult.objects.filter(candidate__run=run).count()
+        self.done = EvaluationResult.objects.filter(candidate__run=run).count() + judging.done_count(run)
         self.settled_at = (run.model_version or run).created_at + SETTLING
         self.services: dict[int, Service] = {}
         self.next_start: dict[int, float] = {}
@@ -152,10 +152,11 @@ class _Turn:
                 )
             while self._goes_on():
                 cases = missing(self.run, self.candidates)
-                if not cases:
+                if cases:
+                    self._ask(self._without_known(cases))
+                elif not self._judge():
                     _settle(self.run, EvaluationRun.Status.SUCCEEDED)
                     return
-                self._ask(self._without_known(cases))
         self._put_down()
 
     def _goes_on(self) -> bool:
@@ -178,6 +179,27 @@ class _Turn:
             )
         else:
             self.run.wait(max(0.0, min(self.next_start.values(), default=0.0) - time.monotonic()))
+
+    def _judge(self) -> bool:
+        """Have a model's opinion of one more answer; False when there is nothing left to ask."""
+        waiting = judging.next_of(self.run)
+        if waiting is None:
+            return False
+        if self.run.budget is not None and float(self.run.spent) + waiting.most_dollars > float(self.run.budget):
+            self.is_spent = True
+            return True
+        try:
+            dollars = judging.judge(waiting)
+        except ProviderError as error:
+            self.setback = error
+            self.halt.set()
+        else:
+            self.done += 1
+            spent = self.run.spent + Decimal(f"{dollars:.6f}")
+            self.is_lost = not self.run.keep(done_count=self.done, setback_count=0, spent=spent)
+            if self.is_lost:
+                self.halt.set()
+        return True
 
     def _without_known(self, cases: list[Case]) -> list[Case]:
         """What no earlier run has asked; the answers of those that were asked are taken over at once."""
@@ -305,7 +327,11 @@ class _Turn:
 
 def graded(run: EvaluationRun, expected: str, answer: str | None) -> dict[str, dict[str, Any]]:
     """By name: what each of the run's graders says."""
-    return {each["name"]: graders.grade(each["definition"], expected, answer).as_json() for each in run.graders}
+    return {
+        each["name"]: graders.grade(each["definition"], expected, answer).as_json()
+        for each in run.graders
+        if not graders.is_judge(each["definition"])
+    }
 
 
 def _reply_of(result: EvaluationResult) -> Reply:

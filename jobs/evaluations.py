@@ -3,7 +3,7 @@ itself is `jobs/answering.py`.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -16,6 +16,8 @@ from curation.prices import price_for
 from curation.tokens import count_text
 
 from .comparisons import cases_of
+from .graders import is_judge, judge
+from .judging import OPINION_TOKENS
 from .models import EvaluationCandidate, EvaluationRun, ModelVersion
 from .reports import CandidateSummary, summary
 
@@ -60,7 +62,12 @@ def request_evaluation(
 
 def _begin(run: EvaluationRun, candidates: list[EvaluationCandidate], must_pass: QuerySet[Example]) -> None:
     run.graders = [
-        {"name": each.name, "definition": each.definition, "is_deciding": each.is_deciding}
+        {
+            "name": each.name,
+            "definition": each.definition,
+            "is_deciding": each.is_deciding,
+            "provider": each.provider_id,
+        }
         for each in run.project.graders.all()
     ]
     for candidate in candidates:
@@ -68,7 +75,8 @@ def _begin(run: EvaluationRun, candidates: list[EvaluationCandidate], must_pass:
             candidate.input_price, candidate.output_price = _dollars(price.input), _dollars(price.output)
     EvaluationCandidate.objects.bulk_create(candidates)
     run.must_pass.set(must_pass)
-    run.total_count = len(candidates) * run.repeats * cases_of(run).count()
+    judges = sum(is_judge(each["definition"]) for each in run.graders)
+    run.total_count = len(candidates) * run.repeats * cases_of(run).count() * (1 + judges)
     run.save(update_fields=["total_count", "graders"])
 
 
@@ -121,9 +129,11 @@ class Wish:
 
 @dataclass(frozen=True)
 class Line:
-    """What one candidate would be asked: calls, and about what they cost in US dollars; None without a price."""
+    """What one candidate, or a model for its opinion, would be asked: calls, and about what they cost in US dollars;
+    None without a price.
+    """
 
-    contender: Contender
+    label: str
     calls: int
     dollars: float | None
 
@@ -135,10 +145,24 @@ def estimate(wish: Wish) -> list[Line]:
     cases = wish.version.examples.exclude(body="").filter(Q(split="test") | Q(exchange__must_pass__isnull=False))
     found = cases.aggregate(count=Count("pk"), tokens=Sum("o200k_tokens"))
     calls = found["count"] * wish.repeats
-    return [
-        Line(each, calls, _dollars_of(wish, each, calls, found["tokens"] / found["count"] if found["tokens"] else None))
-        for each in wish.contenders
-    ]
+    tokens = found["tokens"] / found["count"] if found["tokens"] else None
+    lines = [Line(each.label, calls, _dollars_of(wish, each, calls, tokens)) for each in wish.contenders]
+    return [*lines, *_opinions(wish, calls * len(lines), tokens)]
+
+
+def _opinions(wish: Wish, answers: int, tokens: float | None) -> Iterator[Line]:
+    """What the project's graders ask of models about so many answers."""
+    for grader in wish.version.project.graders.select_related("provider"):
+        if not is_judge(grader.definition) or grader.provider is None:
+            continue
+        orders = len(judge.questions(grader.definition, "", ""))
+        rubric = sum(count_text(each["content"]) for each in grader.definition["input"])
+        price = price_for(grader.provider, grader.definition["model"])
+        dollars = None
+        if price and price.input is not None and price.output is not None and tokens is not None:
+            read, written = rubric + 2 * tokens, OPINION_TOKENS
+            dollars = answers * orders * (read * price.input + written * price.output) / 1_000_000
+        yield Line(f"Opinion: {grader.name}", answers * orders, dollars)
 
 
 def _dollars_of(wish: Wish, contender: Contender, calls: int, tokens: float | None) -> float | None:

@@ -8,7 +8,7 @@ from django import forms
 from curation.json_fields import JSONField
 from curation.models import Project
 
-from .graders import fault_in_definition
+from .graders import fault_in_definition, is_judge
 from .models import Grader
 
 MOST_LETTERS = 50_000
@@ -25,13 +25,19 @@ class GraderForm(forms.ModelForm):
 
     class Meta:
         model = Grader
-        fields = ["name", "definition", "is_deciding"]
-        labels = {"is_deciding": "Decides what is right"}
-        help_texts = {"is_deciding": "In evaluations from now on, in place of the project's answer format."}
+        fields = ["name", "definition", "provider", "is_deciding"]
+        labels = {"is_deciding": "Decides what is right", "provider": "Whose model is asked"}
+        help_texts = {
+            "provider": "For a score_model alone.",
+            "is_deciding": "In evaluations from now on, in place of the project's answer format.",
+        }
 
     def __init__(self, project: Project, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.instance.project = project
+        provider = self.fields["provider"]
+        assert isinstance(provider, forms.ModelChoiceField)
+        provider.queryset = project.providers.all()
 
     def clean_definition(self) -> Any:
         definition = self.cleaned_data["definition"]
@@ -46,5 +52,10 @@ class GraderForm(forms.ModelForm):
         others = Grader.objects.filter(project=self.instance.project).exclude(pk=self.instance.pk)
         if others.filter(name=self.cleaned_data.get("name")).exists():
             self.add_error("name", "Another grader has this name.")
+        if is_judge(self.cleaned_data.get("definition")):
+            if self.cleaned_data.get("is_deciding"):
+                self.add_error("is_deciding", "A model's opinion never decides.")
+            if self.cleaned_data.get("provider") is None:
+                self.add_error("provider", "Choose whose model is asked.")
         if self.cleaned_data.get("is_deciding") and (other := others.filter(is_deciding=True).first()):
             self.add_error("is_deciding", f"“{other}” decides already; take that from it first.")

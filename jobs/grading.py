@@ -31,6 +31,8 @@ class GraderFigures:
     agreement: Agreement | None
     brier: float | None
     auc: float | None
+    # A model's word, not a measurement.
+    is_opinion: bool
 
     @property
     def right(self) -> int:
@@ -67,6 +69,7 @@ def _figures(name: str, candidate: EvaluationCandidate, grades: list[Mapping[str
         agreement=sum(counted, Agreement(0, 0, 0)) if counted else None,
         brier=brier(scores, labels),
         auc=roc_auc(scores, labels) if scores else None,
+        is_opinion=any(each.get("opinion") for each in details),
     )
 
 

@@ -13,10 +13,10 @@ import re2
 
 from curation.schemas import is_schema
 
-from . import formula, values
+from . import formula, judge, values
+from .judge import INPUT, REFERENCE
 from .plain import exact, fits, json_equal
 
-INPUT, REFERENCE = "{{sample.output_text}}", "{{item.reference}}"
 # Comparing letter by letter takes time that grows with the square of the length.
 MOST_LETTERS = 20_000
 MOST_PARTS = 10
@@ -58,11 +58,16 @@ def fault_in_definition(definition: Any, depth: int = 0) -> str:
     if unknown := sorted(set(definition) - known):
         return f"A {definition['type']} grader knows no “{unknown[0]}”; it knows {', '.join(sorted(known))}."
     for name, only in (("input", INPUT), ("reference", REFERENCE)):
-        if definition.get(name, only) != only:
+        if not is_judge(definition) and definition.get(name, only) != only:
             return f"“{name}” can only be {only}."
     if definition["type"] == "multi":
         return _fault_in_parts(definition, depth)
     return kind.fault(definition)
+
+
+def is_judge(definition: Any) -> bool:
+    """Whether a model must be asked: such a grader is no part of `grade`, and never decides."""
+    return isinstance(definition, dict) and definition.get("type") == "score_model"
 
 
 # Composition
@@ -80,6 +85,8 @@ def _fault_in_parts(definition: dict[str, Any], depth: int) -> str:
     if depth or not isinstance(parts, dict) or not 1 <= len(parts) <= MOST_PARTS:
         return f"“graders” names up to {MOST_PARTS} graders, none of which is a multi."
     for name, part in parts.items():
+        if is_judge(part):
+            return f"{name}: a model's opinion stands by itself."
         if not name.isidentifier():
             return f"“{name}” cannot stand in a formula: a name has letters, digits and _ alone."
         if fault := fault_in_definition(part, depth + 1):
@@ -238,6 +245,10 @@ def _regex_fault(definition: Mapping[str, Any]) -> str:
     return ""
 
 
+def _judge_fault(definition: Mapping[str, Any]) -> str:
+    return judge.fault(definition) or _threshold_fault(definition)
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of grader: what it is for, an example to begin with, and the keys it knows."""
@@ -299,5 +310,19 @@ KINDS: dict[str, Kind] = {
             "pass_threshold": 0.9,
         },
         ("graders", "calculate_output", "pass_threshold"), _elsewhere,
+    ),
+    "score_model": Kind(
+        "A model's opinion by a written rubric, asked in both orders; it never decides.",
+        {
+            "type": "score_model",
+            "model": "",
+            "input": [
+                {"role": "system", "content": "Score from 0 to 1 how well the answer says what the reference says."},
+                {"role": "user", "content": f"Reference: {REFERENCE}"},
+                {"role": "user", "content": f"Answer to judge: {INPUT}"},
+            ],
+            "pass_threshold": 0.7,
+        },
+        ("model", "pass_threshold"), _elsewhere, _judge_fault,
     ),
 }  # fmt: skip

@@ -10,7 +10,7 @@ from curation.models import Project
 from curation.permissions import Role, role_required
 from jobs import grading
 from jobs.grader_forms import GraderForm
-from jobs.graders import KINDS
+from jobs.graders import KINDS, is_judge
 from jobs.models import Grader
 
 
@@ -34,8 +34,13 @@ def edit(request: HttpRequest, project: Project, pk: int | None = None) -> HttpR
             form.save()
             messages.success(request, f"“{form.instance}” is kept. It judges from the next evaluation on.")
             return redirect("graders", project.slug)
-        trial = grading.trial(project, form.cleaned_data["definition"])
-        if trial is None:
+        definition = form.cleaned_data["definition"]
+        trial = None if is_judge(definition) else grading.trial(project, definition)
+        if is_judge(definition):
+            messages.info(
+                request, "A model's opinion is not tried: each asking costs. It begins with the next evaluation."
+            )
+        elif trial is None:
             messages.info(request, "There is nothing to try it on before the first evaluation.")
     context = {
         "project": project,

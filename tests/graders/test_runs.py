@@ -78,7 +78,7 @@ def test_later_changes_do_not_touch_what_was_judged(project, scored, provider):
     grader.definition = {"type": "json_equal"}
     grader.save()
     run.refresh_from_db()
-    assert run.graders == [{"name": "sides", "definition": {"type": "scores"}, "is_deciding": True}]
+    assert run.graders == [{"name": "sides", "definition": {"type": "scores"}, "is_deciding": True, "provider": None}]
     # The answers are taken over and judged anew, by what decides now.
     again = compared(scored, provider)
     assert (reports.summary(again)[0].reused, reports.summary(again)[0].right) == (4, 0)
