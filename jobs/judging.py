@@ -48,6 +48,7 @@ def next_of(run: EvaluationRun) -> Waiting | None:
     """None when every answer has every opinion."""
     for grader in _judges(run):
         rows = EvaluationResult.objects.filter(candidate__run=run).exclude(grades__has_key=grader["name"])
+        rows = rows.exclude(example__body="")  # erased
         result = rows.select_related("example").order_by("repeat", "example__position", "pk").first()
         if result is None:
             continue
@@ -121,7 +122,7 @@ def _grade(definition: dict[str, Any], said: list[Any]) -> Grade:
     if not scores:
         return Grade(0.0, False, "no answer" if not said else "the model gave no score", {"opinion": True})
     score = sum(scores) / len(scores)
-    note = next((each["reason"] for each in said if each and each["reason"]), "")
+    note = next((each["reason"] for each in said if each and each.get("reason")), "")
     if len(set(scores)) > 1:
         note = f"{' and '.join(f'{each:.2f}' for each in scores)} by order of the texts. {note}".strip()
     return Grade(score, score >= definition.get("pass_threshold", 1.0), note, {"opinion": True})

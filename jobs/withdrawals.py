@@ -29,6 +29,9 @@ MOST_ROWS = 1000
 STATEMENTS = (
     "UPDATE jobs_evaluationresult r SET answer = NULL, error = 'Erased.', grades = '{}' FROM curation_example x "
     "WHERE x.id = r.example_id AND x.exchange_id = ANY(%(rows)s)",
+    # What a model said of answers may quote any of them, and names none: the scores alone are kept.
+    "UPDATE jobs_judgement SET said = '', value = CASE WHEN jsonb_typeof(value) = 'object' THEN value - 'reason' END "
+    "WHERE project_id IN (SELECT project_id FROM curation_exchange WHERE id = ANY(%(rows)s))",
     "UPDATE jobs_escrowanswer SET answer = NULL, error = 'Erased.' WHERE exchange_id = ANY(%(rows)s)",
     "UPDATE jobs_shadowanswer SET answer = NULL, error = 'Erased.' WHERE exchange_id = ANY(%(rows)s)",
     "UPDATE jobs_repair SET note = 'Erased.', answer = '', proposal = NULL WHERE exchange_id = ANY(%(rows)s)",

@@ -15,7 +15,7 @@ from curation.erasure import STATEMENTS, erase
 from curation.models import Example, Exchange, Feedback, LoggedCall, Membership, MustPass, Review, Waiver
 from curation.recording import record
 from jobs import exports, readiness, withdrawals
-from jobs.models import Export, InputDraft, RetrainingRun, Withdrawal
+from jobs.models import Export, InputDraft, Judgement, RetrainingRun, Withdrawal
 from jobs.needs import needs_of
 from tests.asking import call_of
 from tests.machines import step
@@ -152,6 +152,18 @@ def test_an_input_that_a_model_wrote_or_was_shown_goes_too(taught, owner, projec
     draft.refresh_from_db()
     assert draft.examples == ["Where is gate 4?"]
     assert [each.text for each in draft.inputs.order_by("pk")] == [kept.text, f"Erased {gone.pk}"]
+
+
+def test_what_a_judge_said_is_blanked_and_its_score_stays(taught, owner, project, provider):
+    kept = {"project": project, "provider": provider, "model": "judge"}
+    quoting = Judgement.objects.create(
+        **kept, request_digest="1", value={"score": 0.5, "reason": "It says “Question 1?”"}, said="Question 1?"
+    )
+    strange = Judgement.objects.create(**kept, request_digest="2", value=None, said="Question 1?")
+    step(withdraw(taught, owner, is_erasure=True))
+    quoting.refresh_from_db()
+    strange.refresh_from_db()
+    assert (quoting.said, quoting.value, strange.said, strange.value) == ("", {"score": 0.5}, "", None)
 
 
 def test_what_is_included_again_is_not_erased(taught, owner, project):
