@@ -213,7 +213,7 @@ CELERY_BEAT_SCHEDULE = {
     "gather notices": {"task": "jobs.tasks.gather_notices", "schedule": 30.0, "options": {"expires": 30}},
     "look at retirements": {
         "task": "jobs.tasks.look_at_retirements",
-        "schedule": 86400.0,
+        "schedule": 3600.0,
         "options": {"expires": 3600},
     },
     "check retraining policies": {"task": "jobs.tasks.check_policies", "schedule": 60.0, "options": {"expires": 60}},

@@ -1,4 +1,4 @@
-"""The day on which a tuned model's base goes: asked of its provider once a day, else what its profile says."""
+"""The day on which a tuned model's base goes: asked of its provider every hour, else what its profile says."""
 
 import logging
 from collections.abc import Iterable

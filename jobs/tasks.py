@@ -143,7 +143,7 @@ def gather_notices() -> None:
 
 @app.task
 def look_at_retirements() -> None:
-    """Once a day: until when the bases of tuned models will answer."""
+    """Every hour, because beat counts from its start: until when the bases of tuned models will answer."""
     retirement.look()
 
 

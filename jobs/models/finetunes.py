@@ -102,7 +102,8 @@ class FineTune(Job):
     @property
     def can_pause(self) -> bool:
         """Whether pausing may be asked for; the provider has the last word."""
-        return self._is_at_the_provider and not self.is_paused
+        can = self.method in self.provider.profile.pauses
+        return can and self._is_at_the_provider and not self.is_paused
 
     @property
     def can_resume(self) -> bool:

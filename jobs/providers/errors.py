@@ -78,6 +78,16 @@ def _of_status(error: openai.APIStatusError) -> ProviderError:
             "This provider no longer lets your organisation create fine-tuning jobs (training_not_available). "
             "Launch the same dataset version at another provider, or download its file and train it elsewhere." + said
         )
+    if status == 413:
+        return refused(
+            "The provider takes no call this large (413). Send a smaller file: in parts where it takes those "
+            "(CURATION_UPLOAD_PART_MB), or freeze fewer rows." + said
+        )
+    if "moderation" in code or "moderation" in said.lower() or "usage polic" in said.lower():
+        return refused(
+            "The provider's moderation stopped it. Look through the rows it may mean, exclude them and freeze anew; "
+            "the same file would be stopped again." + said
+        )
     if code in QUOTA:
         return refused(f"The provider's quota is used up ({code}). Raise it there, then start again." + said)
     if status == 401:  # its message may repeat part of the key

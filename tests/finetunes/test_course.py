@@ -1,5 +1,7 @@
 """What a fine-tune's page shows of its course, its pause button, and the filters of the list."""
 
+from dataclasses import replace
+
 import pytest
 from django.urls import reverse
 
@@ -75,6 +77,26 @@ def test_a_long_curve_is_thinned_and_strange_figures_do_no_harm(person, browser_
     make.objects.bulk_create(make(finetune=running, step=number, train_loss=0.0) for number in range(5000))
     page = page_of(browser_of(person("vera", Role.VIEWER)), running)
     assert page.count(",150.0") == 500
+
+
+def test_validation_and_the_last_step_are_never_thinned_away(person, browser_of, running):
+    make = running.metrics.model
+    make.objects.bulk_create(
+        make(finetune=running, step=step, train_loss=1.0, full_valid_loss=2.0 if step % 100 == 0 else None)
+        for step in range(1, 1502)
+    )
+    page = page_of(browser_of(person("vera", Role.VIEWER)), running)
+    assert page.count(",16.0") == 15  # every validation, at the top
+    assert page.count("<td>2.0000</td>") == 15
+    assert "<td>1,501</td>" in page
+    assert "590.0,83.0" in page
+
+
+def test_pausing_is_offered_where_the_service_can_do_it(operator, running, monkeypatch):
+    monkeypatch.setattr(type(running.provider), "profile", replace(running.provider.profile, pauses=("reinforcement",)))
+    assert 'value="pause"' not in page_of(operator, running)
+    FineTune.objects.update(method="reinforcement")
+    assert 'value="pause"' in page_of(operator, running)
 
 
 def test_checkpoints_are_listed_newest_first(person, browser_of, running):

@@ -1,4 +1,4 @@
-"""The day on which a model's base goes is read daily, and the page of models counts down to it."""
+"""The day on which a model's base goes is read again and again, and the page of models counts down to it."""
 
 from datetime import timedelta
 
