@@ -30,6 +30,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "curation.settings")
+os.environ.setdefault("CURATION_PRIVATE_PROVIDERS", "127.0.0.0/8")  # the provider is on this machine
 
 import uvloop  # noqa: E402
 import wire  # noqa: E402
