@@ -99,6 +99,13 @@ class Stub:
         headers = {"x-request-id": "req_1", "x-ratelimit-remaining-requests": "99", "Set-Cookie": "sessionid=stolen"}
         return web.json_response(body, headers=headers)
 
+    async def _bad(self, request: web.Request, seen: Seen, argument: str) -> web.StreamResponse:
+        """`bad MODEL`: fails whoever asks that model."""
+        if seen.json.get("model") != argument:
+            return await self._ok(request, seen, "")
+        error = {"message": "The model is overheated.", "type": "server_error", "param": None, "code": None}
+        return web.json_response({"error": error}, status=500)
+
     async def _response(self, request: web.Request, seen: Seen, argument: str) -> web.StreamResponse:
         """The Responses API. `response [END]`: a stream ends as completed | incomplete | failed | error | cut."""
         wanted = json.loads(seen.body)
