@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -47,8 +48,8 @@ def written(name: str, writer: str) -> Iterator[BinaryIO]:
 
 
 def _send(name: str, path: Path) -> None:
-    """An object store shows an object when all of it has arrived."""
-    if default_storage.exists(name):
+    """An object store shows an object when all of it has arrived, in place of the one that was there before."""
+    if default_storage.get_available_name(name) != name:  # this one would keep both, under another name
         default_storage.delete(name)
     with path.open("rb") as file:
         default_storage.save(name, File(file))
@@ -64,8 +65,10 @@ def fetched(name: str) -> Path:
     path = path_of(name)
     if not is_local():
         path.parent.mkdir(parents=True, exist_ok=True)
-        with default_storage.open(name, "rb") as source, path.open("wb") as target:
+        arriving = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+        with default_storage.open(name, "rb") as source, arriving.open("wb") as target:
             shutil.copyfileobj(source, target)
+        arriving.replace(path)
     return path
 
 

@@ -80,6 +80,8 @@ def example_of(body: bytes) -> Example:
 
 def safe_line(line: bytes) -> bytes:
     """The JSON text with nothing in it that any reader takes for the end of a line."""
+    if line.isascii():  # told in a tenth of the time
+        return line
     for end, escape in _ENCODED:
         if end in line:
             line = line.replace(end, escape)
