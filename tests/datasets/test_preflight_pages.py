@@ -1,11 +1,15 @@
 """The preflight, the comparison, the training prompt and a row's way, on pages."""
 
+from decimal import Decimal
+
 import pytest
 from django.urls import reverse
 
 from curation.chat import digest
 from curation.datasets import freeze
-from curation.models import Exchange, Membership, Project, PromptVariant, Waiver
+from curation.models import Exchange, Membership, Project, PromptVariant, Provider, Waiver
+from curation.prices import keep_price
+from curation.pricing import usual_epochs
 from tests.asking import SYSTEM, ask
 
 pytestmark = pytest.mark.django_db
@@ -148,3 +152,19 @@ def test_a_sound_rows_page_says_nothing(project, included, browser_of, ben):
     (row,) = included(1)
     page = browser_of(ben).get(at("review_exchange", row.pk)).content.decode()
     assert 'class="preflight"' not in page
+
+
+def test_a_version_says_what_training_on_it_costs_at_each_provider(project, included, client):
+    free = project.default_provider
+    paid = Provider.objects.create(
+        project=project, name="Elsewhere", base_url="https://api.openai.com/v1", base_model="gpt-4.1-nano-2025-04-14"
+    )
+    keep_price(paid, paid.base_model, None, train=Decimal(1500))
+    included(40)
+    version = freeze(project).version
+    page = client.get(at("dataset", 1)).content.decode()
+    row = page[page.index("What training on it costs") :]
+    assert "Elsewhere" in row
+    dollars = version.train_tokens * usual_epochs(version.train_count) * 1500 / 1_000_000
+    assert f"<td>{usual_epochs(version.train_count)}</td><td>{dollars:,.2f}</td>" in row
+    assert free.name not in row[: row.index("</table>")]  # the local trainer charges nothing

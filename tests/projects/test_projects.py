@@ -50,6 +50,7 @@ class TestNewProject:
             ({"slug": "support"}, "There is a project of this name already"),
             ({"slug": "new"}, "is the address of this page"),
             ({"slug": "two words"}, "valid “slug”"),
+            ({"slug": "../etc"}, "valid “slug”"),
             ({"provider_url": "https://models.test/v1"}, "Name the model"),
             ({"provider_url": "ftp://models.test"}, "Give the address that ends in /v1"),
             ({"provider_key": "abc"}, "A key needs the address"),
