@@ -69,8 +69,6 @@ class FineTune(Job):
     wish = models.CharField(max_length=10, choices=Wish.choices, blank=True)
     estimated_finish_at = models.DateTimeField(null=True, blank=True, help_text="As the provider guesses it.")
     result_file_ids: Any = models.JSONField(default=list, blank=True)
-    error_code = models.CharField(max_length=80, blank=True, help_text="Of the last error, the provider's or ours.")
-    error_said = models.TextField(blank=True, help_text="What the provider said of the last error, as it is.")
     fine_tuned_model = models.CharField(max_length=200, blank=True)
     trained_tokens = models.BigIntegerField(null=True, blank=True)
 

@@ -1,14 +1,16 @@
 """A worker is killed in the middle of a launch; the next one goes on, and the provider sees one POST."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connection
 
-from jobs import finetunes
+from jobs import exports, finetunes, manifest
 from jobs.models import Export, FineTune
 from tests.machines import drive, forked, make_due, step
 from tests.provider_stub import Stub
+from tests.stack import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Step, Status = FineTune.Step, FineTune.Status
@@ -68,6 +70,48 @@ def test_killed_while_the_provider_lost_the_request(ready, stub: Stub):
     kill_at("POST /fine_tuning/jobs", ready, stub)
     assert drive(ready).step == Step.BLOCKED
     assert stub.create_count == 1
+
+
+def test_killed_while_the_training_file_is_written(version, provider, stub: Stub):
+    """Between the file and its manifest, which is a pipe that nobody reads."""
+    finetune = finetunes.launch(version, provider)
+    step(finetune)
+    export = Export.objects.get()
+    path = exports.path_of(export)
+    path.parent.mkdir(parents=True)
+    os.mkfifo(path.with_name(f".{manifest.name_of(path.name)}.{export.pk}-1"))
+    writer = forked(exports.run, export.pk)
+    wait_for("the lines", lambda: any(path.parent.glob(f".{path.name}.{export.pk}-1")) or None)
+    writer.kill()
+    writer.join(60)
+    step(export)
+    assert (export.status, export.attempts) == (Export.Status.SUCCEEDED, 2)
+    assert drive(finetune).status == Status.SUCCEEDED
+    assert (stub.create_count, stub.count("POST /files")) == (1, 1)
+
+
+@pytest.mark.parametrize("blind", [0, 1])
+def test_killed_while_the_job_of_an_unclear_launch_is_looked_for(ready, stub: Stub, blind):
+    stub.create_as, stub.listings_blind = "made, then dropped", blind
+    assert step(ready).step == Step.UNKNOWN
+    make_due(ready)
+    kill_at("GET /fine_tuning/jobs", ready, stub)
+    assert ready.step == Step.UNKNOWN
+    assert drive(ready).status == Status.SUCCEEDED
+    assert (stub.create_count, ready.provider_job_id) == (1, "ftjob-1")
+
+
+def test_killed_while_the_results_are_read(ready, stub: Stub):
+    stub.results, stub.statuses = b"step,train_loss\n1,2.5\n2,1.5\n", ["running"]
+    while ready.provider_status != "running":
+        step(ready)
+    stub.statuses = ["succeeded"]
+    make_due(ready)
+    kill_at("GET /files/file-results/content", ready, stub)
+    assert not ready.is_finished
+    assert drive(ready).status == Status.SUCCEEDED
+    assert list(ready.metrics.values_list("step", flat=True)) == [1, 2]
+    assert (stub.create_count, stub.count("POST /files")) == (1, 1)
 
 
 def test_thirty_messages_at_once(ready, stub: Stub):

@@ -129,6 +129,8 @@ def test_a_refusal_that_is_final_is_said_in_words(launched, stub: Stub):
         (refusal(400, "moderation_blocked", "The file was blocked"), "Look through the rows it may mean"),
         (refusal(400, "invalid_training_file", "It violates our usage policies"), "Look through the rows it may mean"),
         (refusal(400, "", "This model is not available for fine-tuning"), "not available for fine-tuning"),
+        (refusal(403, "", "Ask the owner for access to moderation"), "does not allow this with the key"),
+        (refusal(404, "", "No such file"), "does not know what was asked for"),
         ((307, {"error": {}, "headers": {"location": "http://elsewhere.test/"}}), "redirects to another address"),
     ],
 )
@@ -138,6 +140,13 @@ def test_each_refusal_says_what_to_do(launched, stub: Stub, refused, words):
     assert words in launched.error
     assert "sk-canary" not in launched.error + "".join(launched.events.values_list("message", flat=True))
     assert stub.create_count == 1
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_passing_refusal_stays_one_whatever_its_message_speaks_of(launched, stub: Stub, status):
+    stub.refuse["POST /files"] = [refusal(status, "", "Our moderation of this model is still processing")]
+    assert drive(launched).status == Status.SUCCEEDED
+    assert (stub.create_count, stub.count("POST /files")) == (1, 2)
 
 
 def test_a_file_that_is_still_processed_is_waited_for_before_the_post(launched, stub: Stub):
