@@ -3,6 +3,7 @@
 import os
 import re
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import dj_database_url
@@ -38,6 +39,22 @@ def _celery_url(redis_url: str) -> str:
         return redis_url
     database = parts.query.removeprefix("db=") or "0"
     return f"redis+socket://{parts.path}?virtual_host={database}"
+
+
+def _broker_options(url: str) -> dict[str, Any]:
+    """For brokers of Redis's protocol; RabbitMQ gives back by itself what a dead worker held."""
+    if not url.startswith(("redis", "sentinel")):
+        return {}
+    options: dict[str, Any] = {
+        "visibility_timeout": 3600,
+        "unacked_restore_interval": 2,
+        "unacked_restore_throttle": 1,
+        "socket_timeout": 30,
+        "socket_connect_timeout": 2,
+    }
+    if url.startswith("sentinel"):
+        options["master_name"] = _required("CURATION_SENTINEL_MASTER")
+    return options
 
 
 # Where this installation keeps its files: spool, exports, logs, the trainer's models.
@@ -185,7 +202,7 @@ UPLOADS = [
     (re.compile(r"/projects/[\w-]+/generations/new/"), 21 << 20),
 ]
 
-CELERY_BROKER_URL = _celery_url(_required("REDIS_URL"))
+CELERY_BROKER_URL = os.environ.get("CURATION_BROKER_URL") or _celery_url(_required("REDIS_URL"))
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
@@ -198,13 +215,7 @@ CELERY_TASK_SOFT_TIME_LIMIT = 1440
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 500
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "visibility_timeout": 3600,
-    "unacked_restore_interval": 2,
-    "unacked_restore_throttle": 1,
-    "socket_timeout": 30,
-    "socket_connect_timeout": 2,
-}
+CELERY_BROKER_TRANSPORT_OPTIONS = _broker_options(CELERY_BROKER_URL)
 # beat copies these into its database table at start; an operator may change the pace in the admin.
 CELERY_BEAT_SCHEDULE = {
     "sweep due jobs": {"task": "jobs.tasks.sweep", "schedule": 2.0, "options": {"expires": 10}},

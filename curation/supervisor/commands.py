@@ -134,7 +134,7 @@ def _start_servers(
         options = THROWAWAY if throwaway else []
         servers.append(Postgres(home.path / "postgres", home.logs / "postgres.log", options))
         environment["DATABASE_URL"] = servers[-1].url
-    if settings.redis_url is None:
+    if settings.broker_url is None:
         servers.append(Valkey(home.path / "valkey"))
         environment["REDIS_URL"] = servers[-1].url
     for server in servers:

@@ -25,7 +25,7 @@ class Settings:
     host: str
     port: int
     database_url: str | None
-    redis_url: str | None
+    broker_url: str | None
     trainer_url: str | None
 
     @classmethod
@@ -35,7 +35,7 @@ class Settings:
             host=(environ.get("CURATION_HOST") or "127.0.0.1").strip("[]"),
             port=_port(environ.get("CURATION_PORT") or "8000"),
             database_url=environ.get("DATABASE_URL") or None,
-            redis_url=environ.get("REDIS_URL") or None,
+            broker_url=environ.get("CURATION_BROKER_URL") or environ.get("REDIS_URL") or None,
             trainer_url=environ.get("CURATION_TRAINER_URL") or None,
         )
 

@@ -14,6 +14,7 @@ from django.db import connection, connections
 from curation.supervisor import valkey
 from jobs import finetunes
 from jobs.models import Export, FineTune
+from jobs.queues import route
 from jobs.tasks import KINDS
 from tests.machines import drive, environment, forked, make_due, step
 from tests.provider_stub import Stub
@@ -113,7 +114,12 @@ def test_the_broker_forgets_everything_while_the_provider_acts_and_each_message_
                 if row.lease_until is None:
                     make_due(row)
                 for _ in range(2):
-                    client.send_task("jobs.tasks.advance", (kind, row.pk), retry=True)
+                    client.send_task(
+                        "jobs.tasks.advance",
+                        (kind, row.pk),
+                        queue=route("jobs.tasks.advance", (kind,))["queue"],
+                        retry=True,
+                    )
         time.sleep(0.3)
         ready.refresh_from_db()
         return True if ready.is_finished else None

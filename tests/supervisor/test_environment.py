@@ -38,7 +38,7 @@ def test_nothing_given():
     settings = Settings.read({"DATABASE_URL": "", "CURATION_PORT": ""})
 
     assert (settings.home, settings.url) == (CHECKOUT / "var", "http://127.0.0.1:8000")
-    assert (settings.database_url, settings.redis_url, settings.trainer_url) == (None, None, None)
+    assert (settings.database_url, settings.broker_url, settings.trainer_url) == (None, None, None)
 
 
 @pytest.mark.parametrize(
