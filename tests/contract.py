@@ -8,6 +8,7 @@ import json
 import re
 from functools import cache
 from typing import Any, NotRequired, Required, get_args, get_origin, get_type_hints
+from urllib.parse import parse_qs
 
 import httpx2
 from openai.types import (
@@ -15,14 +16,24 @@ from openai.types import (
     FileObject,
     Model,
     ModelDeleted,
+    ModerationCreateResponse,
     Upload,
+    file_create_params,
+    file_list_params,
+    moderation_create_params,
     upload_complete_params,
     upload_create_params,
 )
 from openai.types.chat import ChatCompletion, ChatCompletionChunk, completion_create_params
-from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent, job_create_params
-from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
-from openai.types.uploads import UploadPart
+from openai.types.fine_tuning import (
+    FineTuningJob,
+    FineTuningJobEvent,
+    job_create_params,
+    job_list_events_params,
+    job_list_params,
+)
+from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint, checkpoint_list_params
+from openai.types.uploads import UploadPart, part_create_params
 from openai.types.webhooks import (
     DeletedWebhookEndpoint,
     WebhookEndpoint,
@@ -52,6 +63,7 @@ ANSWERS: list[tuple[str, str, Any]] = [
     ("GET", r"/models/.+", Model),
     ("DELETE", r"/models/.+", ModelDeleted),
     ("POST", r"/chat/completions", ChatCompletion),
+    ("POST", r"/moderations", ModerationCreateResponse),
     ("POST", r"/webhook_endpoints", WebhookEndpointWithSecret),
     ("POST", r"/webhook_endpoints/[^/]+/rotate_secret", WebhookEndpointWithSecret),
     ("GET", r"/webhook_endpoints", [WebhookEndpoint]),
@@ -63,25 +75,67 @@ REQUESTS: list[tuple[str, Any]] = [
     (r"/uploads", upload_create_params.UploadCreateParams),
     (r"/uploads/[^/]+/complete", upload_complete_params.UploadCompleteParams),
     (r"/chat/completions", completion_create_params.CompletionCreateParamsNonStreaming),
+    (r"/moderations", moderation_create_params.ModerationCreateParams),
     (r"/webhook_endpoints", webhook_create_params.WebhookCreateParams),
+]
+# Sent as forms: what their fields may be.
+FORMS: list[tuple[str, Any]] = [
+    (r"/files", file_create_params.FileCreateParams),
+    (r"/uploads/[^/]+/parts", part_create_params.PartCreateParams),
+]
+# What may stand behind the question mark; behind that of any other address, nothing.
+QUERIES: list[tuple[str, Any]] = [
+    (r"/files", file_list_params.FileListParams),
+    (r"/fine_tuning/jobs", job_list_params.JobListParams),
+    (rf"{JOB}/events", job_list_events_params.JobListEventsParams),
+    (rf"{JOB}/checkpoints", checkpoint_list_params.CheckpointListParams),
 ]
 # The protocol's documents have them, the description's list of words does not yet.
 LATER_STATUSES = ("pausing", "paused")
 
 
-def fault_in_request(method: str, path: str, body: Any) -> str:
-    """What the description does not know in a JSON request; empty when it is right."""
-    kind = next((kind for pattern, kind in REQUESTS if re.fullmatch(pattern, path)), None)
-    if method != "POST" or kind is None or not isinstance(body, dict):
-        return ""
+def fault_in_request(method: str, path: str, query: str, content_type: str, body: Any) -> str:
+    """What the description does not know in a request: its address, the fields of a form, the keys of a JSON body.
+    Empty when it is right. `body` is parsed where the content type says JSON, else bytes.
+    """
+    asked = [name.partition("[")[0] for name in parse_qs(query)]
+    unknown = sorted(set(asked) - set(_hints(QUERIES if method == "GET" else [], path)))
+    if content_type.startswith("multipart/form-data"):
+        unknown += sorted(_fields(body) - set(_hints(FORMS, path)))
+    elif isinstance(body, dict):
+        if fault := _fault_in_json(path, body):
+            return f"{method} {path}: {fault}"
+    elif body:
+        unknown.append(f"a body of {content_type or 'no type'}")
+    return f"{method} {path} sends {unknown}, which the description lacks" if unknown else ""
+
+
+def _fault_in_json(path: str, body: dict[str, Any]) -> str:
+    kind = _kind_of(REQUESTS, path)
+    if kind is None:
+        return "" if not body else "no JSON is described for it"
     if kind is completion_create_params.CompletionCreateParamsNonStreaming and body.get("stream"):
         kind = completion_create_params.CompletionCreateParamsStreaming
     try:
         _adapter(kind).validate_python(body, strict=True)
     except ValidationError as error:
-        return f"{method} {path}: {error}"
+        return str(error)
     extra = _unknown_keys(body, kind)
-    return f"{method} {path} sends {extra}, which the description lacks" if extra else ""
+    return f"{extra} are not described" if extra else ""
+
+
+def _kind_of(table: list[tuple[str, Any]], path: str) -> Any:
+    return next((kind for pattern, kind in table if re.fullmatch(pattern, path)), None)
+
+
+def _hints(table: list[tuple[str, Any]], path: str) -> dict[str, Any]:
+    kind = _kind_of(table, path)
+    return get_type_hints(kind) if kind else {}
+
+
+def _fields(form: bytes) -> set[str]:
+    """The names of a form's fields; `expires_after[anchor]` is a part of `expires_after`."""
+    return {name.decode().partition("[")[0] for name in re.findall(rb'form-data;[^\r\n]*? name="([^"]*)"', form)}
 
 
 def fault_in_answer(method: str, path: str, status: int, raw: bytes, content_type: str) -> str:
@@ -151,10 +205,10 @@ def _unknown_keys(value: dict[str, Any], kind: Any) -> list[str]:
     hints = get_type_hints(kind, include_extras=False)
     unknown = [key for key in value if key not in hints]
     for key, inner in value.items():
-        if isinstance(inner, dict) and key in hints:
-            kinds = [option for option in _options(hints[key]) if is_typeddict(option)]
-            found = [_unknown_keys(inner, option) for option in kinds]
-            unknown += min(found, key=len, default=[])
+        for each in inner if isinstance(inner, list) else [inner]:
+            if isinstance(each, dict) and key in hints:
+                kinds = [option for option in _options(hints[key]) if is_typeddict(option)]
+                unknown += min((_unknown_keys(each, option) for option in kinds), key=len, default=[])
     return unknown
 
 

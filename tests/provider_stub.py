@@ -301,7 +301,7 @@ def running_stub() -> Iterator[Stub]:
                 body = json.loads(body)
             with stub.lock:
                 stub.seen.append((method, path, body))
-                if fault := fault_in_request(method, path, body):
+                if fault := fault_in_request(method, path, parts.query, self.headers.get("content-type", ""), body):
                     stub.faults.append(fault)
                 answer = stub.handle(method, path, parse_qs(parts.query), body)
                 stub.hooks.get(f"{method} {path}", lambda: None)()

@@ -53,12 +53,17 @@ async def create(request: Request) -> Response:
         "secret": _new_secret(),
         "owner": request.state.owner,
     }
-    mine = await run_in_threadpool(store.rows, "SELECT id FROM endpoints WHERE owner = ?", request.state.owner)
-    if len(mine) >= MOST_ENDPOINTS:
-        raise ApiError(400, f"There are {MOST_ENDPOINTS} webhook endpoints already.", code="too_many_endpoints")
-    with store.write() as db:
-        insert(db, "endpoints", facts)
+    await run_in_threadpool(_add, store, facts)
     return Json({**_shown(facts), "signing_secret": facts["secret"]})
+
+
+def _add(store: Store, facts: Facts) -> None:
+    """Counted and added in one transaction, so that two at once cannot both be the last."""
+    with store.write() as db:
+        ((count,),) = db.execute("SELECT count(*) FROM endpoints WHERE owner = ?", [facts["owner"]]).fetchall()
+        if count >= MOST_ENDPOINTS:
+            raise ApiError(400, f"There are {MOST_ENDPOINTS} webhook endpoints already.", code="too_many_endpoints")
+        insert(db, "endpoints", facts)
 
 
 def list_endpoints(request: Request) -> Response:
