@@ -5,9 +5,11 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from curation.models import Membership
+from curation.egress import Reach
+from curation.models import Membership, Provider
 from jobs import retirement
 from jobs.models import ModelVersion
+from jobs.providers.openai import Service
 from jobs.tasks import look_at_retirements
 from tests.provider_stub import Stub, refusal
 
@@ -37,13 +39,15 @@ def test_a_provider_that_does_not_say_changes_nothing(model, stub: Stub):
     assert str(model.retires_on) == "2031-05-06"
 
 
-def test_the_profile_says_it_where_the_provider_does_not(model, provider, stub: Stub, monkeypatch):
-    stub.refuse[ASKED] = [refusal(404)]
-    day = timezone.now().date() + timedelta(days=40)
-    monkeypatch.setattr(type(provider.profile), "ends_on", lambda profile, name: day if name == "base" else None)
-    assert retirement.look() == 1
-    model.refresh_from_db()
-    assert model.retires_on == day
+@pytest.mark.parametrize(
+    ("base_model", "day"), [("gpt-4.1-mini-2025-04-14", "2027-01-14"), ("nobody-knows-this", "None")]
+)
+def test_the_profile_says_it_where_the_provider_does_not(stub: Stub, base_model, day):
+    stub.refuse[f"GET /models/{base_model}"] = [refusal(404)]
+    openai = Provider(base_url="https://api.openai.com/v1", base_model=base_model)
+    with Service(stub.url, "sk-canary-4711", Reach.of(["127.0.0.0/8"])) as service:
+        assert str(retirement.day_of(openai, base_model, service)) == day
+    assert stub.count(f"GET /models/{base_model}") == 1
 
 
 def test_a_key_that_cannot_be_read_does_not_stop_the_others(model, provider):
