@@ -35,6 +35,7 @@ from .models import (
     PromotionRequest,
     Repair,
     RepairPolicy,
+    Retirement,
     RetrainingCheck,
     RetrainingPolicy,
     RetrainingRun,
@@ -57,6 +58,13 @@ class ModelVersionAdmin(HistoryAdmin):
     list_filter = [ProjectFilter]
     list_select_related = ["project", "provider", "version"]
     search_fields = ["name", "base_model"]
+
+
+@admin.register(Retirement)
+class RetirementAdmin(HistoryAdmin):
+    list_display = ["model", "provider", "day"]
+    list_select_related = ["provider"]
+    search_fields = ["model"]
 
 
 class CandidateInline(HistoryInline):

@@ -29,6 +29,7 @@ from .models import (
     NoticePolicy,
     Promotion,
     PromotionRequest,
+    Retirement,
     RetrainingRun,
 )
 from .providers.transport import GuardedTransport, refusal_in
@@ -169,10 +170,25 @@ def _retiring(project: Project, today: date) -> Iterator[News]:
     )
     for model in soon:
         assert model.retires_on is not None
-        left = (model.retires_on - today).days
-        mark = next(days for days in WARNED if left <= days)
-        words = f"{model.name} retires on {model.retires_on:%d %B %Y}, in {left} days. Retrain on another base before."
-        yield News(Kind.RETIRING, f"retiring {model.pk} {mark}", words, path)
+        words = _retires(model.name, model.retires_on, today)
+        yield News(Kind.RETIRING, f"retiring {model.pk} {_mark(model.retires_on, today)}", words, path)
+    bases = Retirement.objects.filter(
+        provider__project=project, day__gte=today, day__lte=today + timedelta(days=max(WARNED))
+    )
+    for base in bases.select_related("provider"):
+        words = _retires(f"{base.model} at {base.provider.name}", base.day, today)
+        yield News(Kind.RETIRING, f"retiring base {base.pk} {_mark(base.day, today)}", words, path)
+
+
+def _retires(name: str, day: date, today: date) -> str:
+    left = (day - today).days
+    days = "today" if left == 0 else f"in {left} day{'' if left == 1 else 's'}"
+    return f"{name} retires on {day:%d %B %Y}, {days}. Retrain on another base before."
+
+
+def _mark(day: date, today: date) -> int:
+    """The warning that is due: days before the end, the nearest."""
+    return next(days for days in WARNED if (day - today).days <= days)
 
 
 # On the way

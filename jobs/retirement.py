@@ -1,13 +1,13 @@
-"""The day on which a tuned model's base goes: asked of its provider every hour, else what its profile says."""
+"""The day on which a base goes, with all that was tuned on it: asked of its provider every hour, else what its profile
+says.
+"""
 
 import logging
-from collections.abc import Iterable
 from datetime import date
-from itertools import groupby
 
-from curation.models import Provider, SealedKeyUnreadable
+from curation.models import ModelAlias, Provider, SealedKeyUnreadable
 
-from .models import ModelVersion
+from .models import ModelVersion, Retirement
 from .providers.base import ProviderError
 from .providers.openai import Service
 
@@ -15,28 +15,36 @@ log = logging.getLogger(__name__)
 
 
 def look() -> int:
-    """Read the days anew, provider by provider; returns how many models have another day than before. A provider that
-    does not answer, or does not say, changes nothing that it said earlier.
+    """Read the days anew, provider by provider; returns how many tuned models have another day than before. A provider
+    that does not answer, or does not say, changes nothing that it said earlier.
     """
-    models = ModelVersion.objects.select_related("provider").order_by("provider", "base_model", "pk")
-    changed = 0
-    for provider, of_provider in groupby(models, key=lambda model: model.provider):
-        changed += _look_at(provider, of_provider)
-    return changed
+    providers = Provider.objects.filter(project__archived_at=None).order_by("pk")
+    return sum(_look_at(provider) for provider in providers)
 
 
-def _look_at(provider: Provider, models: Iterable[ModelVersion]) -> int:
+def _look_at(provider: Provider) -> int:
     changed = 0
     try:
         with Service(provider.url, provider.open_key(), provider.reach) as service:
-            for base, of_base in groupby(models, key=lambda model: model.base_model):
-                day = day_of(provider, base, service)
-                if day is not None:
-                    rows = ModelVersion.objects.filter(pk__in=[model.pk for model in of_base])
-                    changed += rows.exclude(retires_on=day).update(retires_on=day)
+            for base in sorted(_bases(provider)):
+                if day := day_of(provider, base, service):
+                    changed += _keep(provider, base, day)
     except SealedKeyUnreadable:
         log.warning("provider %s is not asked for retirements: its key cannot be read", provider.pk)
     return changed
+
+
+def _bases(provider: Provider) -> set[str]:
+    """What its models were tuned from, and the untuned models that the project uses or begins with."""
+    tuned = dict(ModelVersion.objects.filter(provider=provider).values_list("name", "base_model"))
+    served = ModelAlias.objects.filter(provider=provider).values_list("model", flat=True)
+    return {*tuned.values(), *(name for name in served if name not in tuned), provider.base_model} - {""}
+
+
+def _keep(provider: Provider, base: str, day: date) -> int:
+    Retirement.objects.update_or_create(provider=provider, model=base, defaults={"day": day})
+    models = ModelVersion.objects.filter(provider=provider, base_model=base)
+    return models.exclude(retires_on=day).update(retires_on=day)
 
 
 def day_of(provider: Provider, base_model: str, service: Service) -> date | None:

@@ -12,6 +12,7 @@ from .notices import Notice, NoticeDelivery, NoticePolicy
 from .payback import PaybackForecast
 from .registry import ModelVersion, Promotion
 from .repairs import Repair, RepairPolicy
+from .retirements import Retirement
 from .retraining import RetrainingCheck, RetrainingPolicy, RetrainingRun
 from .rollouts import Shadow, ShadowAnswer, Watch
 from .spending import Approval, Quote
@@ -54,6 +55,7 @@ __all__ = [
     "Quote",
     "Repair",
     "RepairPolicy",
+    "Retirement",
     "RetrainingCheck",
     "RetrainingPolicy",
     "RetrainingRun",

@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from datetime import date
 
 from django.contrib import messages
 from django.db.models import QuerySet
@@ -31,6 +32,7 @@ FEW = 5
 @role_required(Role.VIEWER)
 def index(request: HttpRequest, project: Project) -> HttpResponse:
     aliases = list(project.aliases.select_related("provider"))
+    providers = list(project.providers.defer("sealed_key").prefetch_related("retirements"))
     models = project.model_versions.select_related("provider", "version", "finetune").prefetch_related("taints")
     models = models[:MOST_SHOWN]
     moves = Promotion.objects.filter(alias__project=project).select_related(
@@ -47,7 +49,8 @@ def index(request: HttpRequest, project: Project) -> HttpResponse:
             "aliases": [
                 (alias, _tuned(alias), registry.canary_of(alias) or registry.last_move(alias)) for alias in aliases
             ],
-            "models": _cards(list(models), aliases),
+            "bases": _bases(providers),
+            "models": _cards(list(models), aliases, providers),
             "promotions": moves.defer("gate__words", "gate__limits", "gate__figures")[:MOST_SHOWN],
             "watches": _watches(project),
             "shadows": Shadow.objects.filter(alias__project=project).select_related("alias", "model_version")[:FEW],
@@ -69,6 +72,32 @@ def _tuned(alias: ModelAlias) -> ModelVersion | None:
 
 
 @dataclass(frozen=True)
+class Base:
+    """An untuned model that the project begins with or is served by, and the day it goes, where anybody says."""
+
+    provider: Provider
+    model: str
+    day: date | None
+
+    @property
+    def days_left(self) -> int | None:
+        return _days_left(self.day)
+
+
+def _bases(providers: list[Provider]) -> list[Base]:
+    found = []
+    for provider in providers:
+        days = {each.model: each.day for each in provider.retirements.all()}
+        found += [Base(provider, model, days.get(model)) for model in sorted({provider.base_model, *days}) if model]
+    return found
+
+
+def _days_left(day: date | None) -> int | None:
+    """Until that day, below 0 after it."""
+    return (day - timezone.now().date()).days if day else None
+
+
+@dataclass(frozen=True)
 class Card:
     """A model with the counts of its latest finished evaluation, and the aliases it answers."""
 
@@ -82,14 +111,13 @@ class Card:
     @property
     def days_left(self) -> int | None:
         """Until its base goes, below 0 after that; None where nobody says."""
-        return (self.model.retires_on - timezone.now().date()).days if self.model.retires_on else None
+        return _days_left(self.model.retires_on)
 
 
-def _cards(models: list[ModelVersion], aliases: list[ModelAlias]) -> list[Card]:
+def _cards(models: list[ModelVersion], aliases: list[ModelAlias], providers: list[Provider]) -> list[Card]:
     finished = EvaluationRun.objects.filter(model_version__in=models, status=EvaluationRun.Status.SUCCEEDED)
     latest = {run.model_version_id: run for run in finished.defer("error").order_by("pk")}
     tallies = reports.tallies(list(latest.values()))
-    providers = list(models[0].project.providers.all()) if models else []
     return [
         Card(
             model=model,

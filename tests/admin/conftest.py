@@ -78,6 +78,7 @@ from jobs.models import (
     Quote,
     Repair,
     RepairPolicy,
+    Retirement,
     RetrainingCheck,
     RetrainingPolicy,
     RetrainingRun,
@@ -189,6 +190,7 @@ def rows(project: Project, administrator: User) -> SimpleNamespace:
     GateCheck.objects.create(result=made.gate, code="gain", verdict="passed", words="Better.")
     PromotionRequest.objects.create(alias=made.alias, model_version=made.model_version, gate=made.gate)
     PaybackForecast.objects.create(project=project, inputs={}, saving_per_day=1, outlay=2)
+    Retirement.objects.create(provider=made.provider, model="base", day=timezone.now().date())
     made.promotion = Promotion.objects.create(
         alias=made.alias, provider=provider, model="ft:1", model_version=made.model_version,
         previous_provider=provider, previous_model="baseline", promoted_by=administrator,

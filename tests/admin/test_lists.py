@@ -28,7 +28,7 @@ HISTORY = {
     *["Escrow", "EscrowAnswer"],
     *["Coverage", "RowRegion", "Pair"],
     *["MustPass", "Judgement", "Repair"],
-    *["Moderation", "ModerationRun", "Withdrawal", "FileRemoval", "Taint"],
+    *["Moderation", "ModerationRun", "Withdrawal", "FileRemoval", "Taint", "Retirement"],
 }
 each_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 

@@ -7,8 +7,8 @@ from django.utils import timezone
 
 from curation.egress import Reach
 from curation.models import Membership, Provider
-from jobs import retirement
-from jobs.models import ModelVersion
+from jobs import notices, retirement
+from jobs.models import ModelVersion, Notice
 from jobs.providers.openai import Service
 from jobs.tasks import look_at_retirements
 from tests.provider_stub import Stub, refusal
@@ -83,3 +83,27 @@ def test_another_provider_of_the_project_is_proposed(person, browser_of, model, 
     assert address in page
     form = olga.get(address.replace("&amp;", "&")).content.decode()
     assert f'<option value="{other.pk}" selected>' in form
+
+
+def test_a_base_that_nothing_was_tuned_on_is_watched_too(project, provider, stub: Stub, person, browser_of):
+    project.aliases.update(model="another")
+    assert retirement.look() == 0
+    assert {(each.model, str(each.day)) for each in provider.retirements.all()} == {
+        ("base", "2031-05-06"),
+        ("another", "2031-05-06"),
+    }
+    provider.retirements.filter(model="another").update(day=timezone.now().date() + timedelta(days=8))
+    page = browser_of(person("vera", Role.VIEWER)).get("/projects/support/registry/").content.decode()
+    assert "goes in 8 days," in page
+    assert "6 May 2031" in page
+
+
+def test_the_end_of_a_base_is_told_once_for_each_warning(project, provider):
+    policy = notices.policy_of(project)
+    policy.emails, policy.kinds = ["olga@example.org"], [Notice.Kind.RETIRING]
+    policy.save()
+    today = timezone.now()
+    provider.retirements.create(model="base", day=today.date() + timedelta(days=31))
+    told = [notices.gather(today + timedelta(days=days)) for days in (0, 0, 1, 2, 24, 25)]
+    assert told == [1, 0, 1, 0, 1, 0]
+    assert "base at Local trainer retires on" in Notice.objects.latest("pk").words
