@@ -19,6 +19,7 @@ from jobs.models import (
     ModelVersion,
     Promotion,
     PromotionRequest,
+    Retirement,
     Shadow,
     Watch,
 )
@@ -32,7 +33,7 @@ FEW = 5
 @role_required(Role.VIEWER)
 def index(request: HttpRequest, project: Project) -> HttpResponse:
     aliases = list(project.aliases.select_related("provider"))
-    providers = list(project.providers.defer("sealed_key").prefetch_related("retirements"))
+    providers = list(project.providers.defer("sealed_key"))
     models = project.model_versions.select_related("provider", "version", "finetune").prefetch_related("taints")
     models = models[:MOST_SHOWN]
     moves = Promotion.objects.filter(alias__project=project).select_related(
@@ -85,11 +86,10 @@ class Base:
 
 
 def _bases(providers: list[Provider]) -> list[Base]:
-    found = []
-    for provider in providers:
-        days = {each.model: each.day for each in provider.retirements.all()}
-        found += [Base(provider, model, days.get(model)) for model in sorted({provider.base_model, *days}) if model]
-    return found
+    known = {(each.provider_id, each.model): each.day for each in Retirement.objects.filter(provider__in=providers)}
+    own = {provider.pk: provider for provider in providers}
+    names = {*known, *((provider.pk, provider.base_model) for provider in providers if provider.base_model)}
+    return [Base(own[pk], model, known.get((pk, model))) for pk, model in sorted(names)]
 
 
 def _days_left(day: date | None) -> int | None:
