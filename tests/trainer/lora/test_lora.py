@@ -134,10 +134,10 @@ def test_a_killed_training_goes_on_where_it_was_saved(own: Trainer) -> None:
 
 
 def test_smollm2_learns_in_a_handful_of_steps(lora_trainer: Trainer) -> None:
-    tuned = lora_trainer.tune(FEW[:12], model=SMOLLM2, hyperparameters={"n_epochs": 2, "batch_size": 4})
+    tuned = lora_trainer.tune(FEW[:12], model=SMOLLM2, hyperparameters={"n_epochs": 4, "batch_size": 4})
     assert tuned.status == "succeeded", tuned.error
     rows = list(csv.DictReader(StringIO(lora_trainer.client.files.content(tuned.result_files[0]).text)))
-    assert len(rows) == 6
+    assert len(rows) == 12
     assert float(rows[-1]["train_loss"]) < float(rows[0]["train_loss"]) / 2
     assert tuned.fine_tuned_model
     assert json.loads(lora_trainer.ask(tuned.fine_tuned_model, FEW[1][0], max_tokens=30)).keys() == {"spam", "toxic"}
