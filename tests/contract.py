@@ -24,7 +24,8 @@ from openai.types import (
     upload_complete_params,
     upload_create_params,
 )
-from openai.types.chat import ChatCompletion, ChatCompletionChunk, completion_create_params
+from openai.types.chat import ChatCompletion, ChatCompletionChunk, completion_create_params, completion_list_params
+from openai.types.chat.completions import message_list_params
 from openai.types.fine_tuning import (
     FineTuningJob,
     FineTuningJobEvent,
@@ -85,6 +86,8 @@ FORMS: list[tuple[str, Any]] = [
 ]
 # What may stand behind the question mark; behind that of any other address, nothing.
 QUERIES: list[tuple[str, Any]] = [
+    (r"/chat/completions", completion_list_params.CompletionListParams),
+    (r"/chat/completions/[^/]+/messages", message_list_params.MessageListParams),
     (r"/files", file_list_params.FileListParams),
     (r"/fine_tuning/jobs", job_list_params.JobListParams),
     (rf"{JOB}/events", job_list_events_params.JobListEventsParams),

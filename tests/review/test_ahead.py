@@ -16,13 +16,13 @@ def ready(page: Page) -> None:
     page.wait_for_function("() => ahead !== null")
 
 
-def test_the_next_row_is_on_the_screen_before_the_answer_and_cannot_be_decided_yet(reviewing, project):
+def test_the_next_row_is_on_the_screen_before_the_answer_and_cannot_be_decided_yet(page, reviewing, project):
     ask_many(project, 3)
-    page = reviewing()
-    ready(page)
-    assert ReviewSlot.objects.filter(claimed_until=None).count() == 2  # reading ahead takes nothing
     held = []
     page.route("**/include/", lambda route: held.append(route))
+    reviewing()
+    ready(page)
+    assert ReviewSlot.objects.filter(claimed_until=None).count() == 2  # reading ahead takes nothing
     page.keyboard.press("i")
     expect(page.locator("#stage[aria-busy] .asked pre")).to_have_text("Question 2")
     expect(page.locator("h1")).to_have_text("Row 2 of 3")
@@ -48,13 +48,13 @@ def test_a_row_shown_ahead_that_another_took_gives_way_to_the_answer(reviewing, 
     assert verbs() == ["included"]
 
 
-def test_without_an_answer_the_row_comes_back_with_what_was_typed(reviewing, project):
+def test_without_an_answer_the_row_comes_back_with_what_was_typed(page, reviewing, project):
     ask_many(project, 2)
-    page = reviewing()
+    page.route("**/include/", lambda route: route.abort())
+    reviewing()
     ready(page)
     page.keyboard.press("e")
     page.keyboard.type(" Or so.")
-    page.route("**/include/", lambda route: route.abort())
     page.keyboard.press("Control+Enter")
     expect(page.locator("#status")).to_contain_text("Not sent")
     expect(asked(page)).to_have_text("Question 2")
