@@ -10,6 +10,8 @@ from hypothesis import HealthCheck, settings
 from curation.models import Membership, Project, User
 from curation.projects import create_project
 
+# What they assert shows its values, as in a test's own file.
+pytest.register_assert_rewrite("tests.browser", "tests.machines")
 Role = Membership.Role
 # A busy machine is no fault of the code.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])

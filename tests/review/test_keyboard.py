@@ -1,6 +1,7 @@
 """The review screen by keyboard, in a real browser against a live server."""
 
 import re
+from datetime import datetime, timedelta
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -105,6 +106,7 @@ def test_a_draft_is_saved_a_second_after_the_last_key_and_says_so_only_then(revi
     ask_many(project, 2)
     page = reviewing()
     page.clock.install()
+    page.clock.pause_at(datetime.now() + timedelta(seconds=10))
     page.keyboard.press("e")
     page.keyboard.type(" Maybe")
     page.clock.run_for(900)
