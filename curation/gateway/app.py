@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from uuid import uuid4
 
-import aiohttp
 import orjson
 from django.conf import settings
 
@@ -23,7 +22,7 @@ from .remembered import Remembered
 from .requests import ClientGone, Receive, Request, Scope, Send
 from .spool import Spool, SpoolFull
 from .streaming import CLIENT_GONE, FAILED, INTERRUPTED, Recorded, Watch, relay, watching
-from .upstream import Upstream, UpstreamFailed
+from .upstream import Response, Upstream, UpstreamFailed
 
 log = logging.getLogger(__name__)
 
@@ -159,7 +158,7 @@ class Gateway:
         body: bytes,
         target: Target,
         send: "_Started",
-        passing: Callable[[aiohttp.ClientResponse, Watch], Awaitable[None]] | None = None,
+        passing: Callable[[Response, Watch], Awaitable[None]] | None = None,
     ) -> None:
         """Unstored, and as it comes unless `passing` does something else."""
         with watching(request.receive) as watch:

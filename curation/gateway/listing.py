@@ -3,13 +3,12 @@
 from collections.abc import Iterable
 from typing import Any
 
-import aiohttp
 import orjson
 
 from .refusals import Refusal
 from .requests import Send
 from .streaming import Watch, relay
-from .upstream import response_headers
+from .upstream import Response, response_headers
 
 MODELS = "/v1/models"
 _LONGEST = 8 << 20
@@ -25,18 +24,18 @@ def _shown(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "curation"}
 
 
-async def relay_models(response: aiohttp.ClientResponse, names: Iterable[str], send: Send, watch: Watch) -> None:
+async def relay_models(response: Response, names: Iterable[str], send: Send, watch: Watch) -> None:
     """Pass a list of models on with the aliases in it; anything else as it is. Raises Refusal."""
     if response.status != 200 or response.content_type != "application/json":
         await relay(response, send, watch, None)
         return
-    body = await response.content.read(_LONGEST + 1)
-    while not response.content.at_eof() and len(body) <= _LONGEST:
-        body += await response.content.read(_LONGEST + 1 - len(body))
-    if len(body) > _LONGEST:
-        raise Refusal(
-            502, "upstream_answer_too_long", "The provider's list of models is too long.", kind="server_error"
-        )
+    body = b""
+    async for piece in response.pieces():
+        body += piece
+        if len(body) > _LONGEST:
+            raise Refusal(
+                502, "upstream_answer_too_long", "The provider's list of models is too long.", kind="server_error"
+            )
     watch.stop()
     headers = [(name, value) for name, value in response_headers(response) if name != b"content-length"]
     await answer(send, _with_aliases(body, names), headers)

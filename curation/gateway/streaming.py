@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
-import aiohttp
-
 from curation import responses
 from curation.models import LoggedCall
 
@@ -17,7 +15,7 @@ from .frames import Kind
 from .refusals import Refusal
 from .requests import Receive, Send
 from .spool import Spool
-from .upstream import response_headers
+from .upstream import Response, response_headers
 
 COMPLETED = LoggedCall.Outcome.COMPLETED.value
 CLIENT_GONE = LoggedCall.Outcome.CLIENT_GONE.value
@@ -76,9 +74,9 @@ class Recorded:
         self.last_event = LastEvent(facts["endpoint"])
         self._spool.append(Kind.INTENT, self.call_id, facts | {"started_at": time.time()}, body)
 
-    def answered(self, response: aiohttp.ClientResponse) -> None:
+    def answered(self, response: Response) -> None:
         self._facts |= {"status": response.status, "first_byte_ms": self._elapsed_ms()}
-        if encoding := response.headers.get("content-encoding"):
+        if encoding := response.header(b"content-encoding"):
             self._facts["encoding"] = encoding.lower()
 
     def add(self, chunk: bytes) -> None:
@@ -116,7 +114,7 @@ class Recorded:
         return round((time.monotonic() - self._began) * 1000, 3)
 
 
-async def relay(response: aiohttp.ClientResponse, send: Send, watch: "Watch", recorded: Recorded | None) -> None:
+async def relay(response: Response, send: Send, watch: "Watch", recorded: Recorded | None) -> None:
     """Pass the answer on as it comes. The record is written before the client has the last byte of it. Raises Refusal
     for what is no answer at all, before anything was passed on.
     """
@@ -137,18 +135,18 @@ async def relay(response: aiohttp.ClientResponse, send: Send, watch: "Watch", re
     await send({"type": "http.response.body", "body": rest, "more_body": False})
 
 
-def _check(response: aiohttp.ClientResponse, recorded: Recorded | None) -> None:
+def _check(response: Response, recorded: Recorded | None) -> None:
     if 300 <= response.status < 400 and response.status != 304:
         message = "The provider answered with a redirect, which is not followed. Check its address."
         raise Refusal(502, "upstream_redirect", message, kind="server_error")
-    if recorded and response.ok and response.content_type == "text/html":
+    if recorded and response.is_ok and response.content_type == "text/html":
         message = "The provider answered with a web page. Check its address."
         raise Refusal(502, "upstream_not_an_api", message, kind="server_error")
 
 
-async def _pass_events(response: aiohttp.ClientResponse, send: Send, recorded: Recorded | None) -> bytes:
+async def _pass_events(response: Response, send: Send, recorded: Recorded | None) -> bytes:
     """Every piece at once. Clients stop reading at the last event: the record is written before that is passed on."""
-    async for chunk in response.content.iter_any():
+    async for chunk in response.pieces():
         if recorded and recorded.is_open:
             recorded.add(chunk)
             if recorded.last_event.is_whole(chunk):
@@ -157,10 +155,10 @@ async def _pass_events(response: aiohttp.ClientResponse, send: Send, recorded: R
     return b""
 
 
-async def _pass_body(response: aiohttp.ClientResponse, send: Send, recorded: Recorded | None) -> bytes:
+async def _pass_body(response: Response, send: Send, recorded: Recorded | None) -> bytes:
     """One piece behind: the last is returned and not passed on yet."""
     held = b""
-    async for chunk in response.content.iter_any():
+    async for chunk in response.pieces():
         if recorded:
             recorded.add(chunk)
         if held:

@@ -1,19 +1,15 @@
 """Calling a provider: the only place in the gateway that opens connections to elsewhere."""
 
 import re
-import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from functools import lru_cache
 
-import aiohttp
-from multidict import CIMultiDict
-from yarl import URL
-
-from curation.egress import AddressRefused, Reach
+from curation.egress import AddressRefused
 
 from .auth import Target
+from .connections import BrokenOff, Connection, Place, Pool, Unanswered, Unreached, place_of
 from .requests import Request
 
 _CONNECT_SECONDS = 5.0
@@ -38,6 +34,8 @@ _NOT_RETURNED = _HOP_BY_HOP | {
     b"x-content-type-options",
 }  # fmt: skip
 _TEXT = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
+_ADDRESS = re.compile(rb"[\x21-\x7e\x80-\xff]+")
+_KEY = re.compile(r"[\x21-\x7e]*")
 
 
 class UpstreamFailed(Exception):
@@ -49,70 +47,60 @@ class UpstreamFailed(Exception):
         self.code = code
 
 
+class Response:
+    """A provider's answer whose headers are there: `pieces()` gives its body as it arrives."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.status = connection.status
+        self.raw_headers = connection.headers
+        self.pieces = connection.pieces
+        self.is_ok = self.status < 400
+        self.content_type = self.header(b"content-type").partition(";")[0].strip().lower()
+
+    def header(self, name: bytes) -> str:
+        """The first header of that name (in lower case), or ""."""
+        return next((value for found, value in self.raw_headers if found.lower() == name), b"").decode("latin-1")
+
+
 class Upstream:
     """Connections to all providers, kept open between calls."""
 
     def __init__(self, deadline_seconds: float) -> None:
-        self._timeout = aiohttp.ClientTimeout(total=deadline_seconds, connect=min(_CONNECT_SECONDS, deadline_seconds))
         self._deadline = deadline_seconds
-
         self._unreached: dict[str, tuple[int, float]] = {}  # by URL: how often in a row, and until when
 
     async def start(self) -> None:
-        self._sessions: dict[Reach, aiohttp.ClientSession] = {}
-
-    def _session(self, reach: Reach) -> aiohttp.ClientSession:
-        """A connection is only used again by those who may open it."""
-        if reach not in self._sessions:
-            self._sessions[reach] = self._open(reach)
-        return self._sessions[reach]
-
-    def _open(self, reach: Reach) -> aiohttp.ClientSession:
-        def judged(address: tuple[int, int, int, str, tuple[Any, ...]]) -> socket.socket:
-            """What a name was looked up to, just before the connection to it."""
-            reach.check(str(address[4][0]))
-            return socket.socket(*address[:3])
-
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=30, socket_factory=judged),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=self._timeout,
-            auto_decompress=False,
-            trust_env=False,
-            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-            max_line_size=32 << 10,
-            max_field_size=32 << 10,
-        )
+        self._pool = Pool(min(_CONNECT_SECONDS, self._deadline))
 
     async def stop(self) -> None:
-        for session in self._sessions.values():
-            await session.close()
+        self._pool.close()
 
     @asynccontextmanager
-    async def request(self, request: Request, target: Target, body: bytes) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def request(self, request: Request, target: Target, body: bytes) -> AsyncIterator[Response]:
         """Send the request on and yield the answer once its headers are there; leaving closes what was not read.
         Raises UpstreamFailed, also for what happens while the answer is read.
         """
         self._check_rest(target.url)
-        query = b"?" + request.query if request.query else b""
         try:
-            url = URL(target.url + request.path.removeprefix("/v1") + query.decode("latin-1"), encoded=True)
-            opening = self._session(target.reach).request(
-                request.method, url, data=body or None, headers=_headers(request, target), allow_redirects=False
-            )
-            response = await opening
+            place = _place(target.url)
+            head = _head(request, target, place, body)
+            connection = await self._pool.take(place, target.reach)
         except ValueError as error:  # an address or a header that no request can be made of
             raise UpstreamFailed(502, "upstream_misconfigured", "The provider's address or key is unusable.") from error
-        except (aiohttp.ClientError, TimeoutError) as error:
-            if isinstance(error, aiohttp.ConnectionTimeoutError):
-                self._note_unreached(target.url)
-            raise self._failure(error) from error
+        except Unreached as error:
+            raise self._unreachable(target.url, error) from error
         self._unreached.pop(target.url, None)
-        async with response:
-            try:
-                yield response
-            except (aiohttp.ClientError, TimeoutError) as error:
-                raise self._failure(error) from error
+        try:
+            connection.ask(head, body, self._deadline)
+            await connection.wait_for_head()
+            yield Response(connection)
+        except BrokenOff as error:
+            raise UpstreamFailed(502, "upstream_broke_off", "The provider broke off the connection.") from error
+        except TimeoutError as error:
+            message = f"The provider's answer took longer than {self._deadline:.0f} seconds."
+            raise UpstreamFailed(504, "upstream_timeout", message) from error
+        finally:
+            self._pool.give_back(connection, place, target.reach)
 
     def _check_rest(self, url: str) -> None:
         failures, until = self._unreached.get(url, (0, 0.0))
@@ -120,39 +108,45 @@ class Upstream:
             message = f"The provider did not accept {failures} connections in a row. Try again in a moment."
             raise UpstreamFailed(503, "upstream_resting", message)
 
-    def _note_unreached(self, url: str) -> None:
+    def _unreachable(self, url: str, error: Unreached) -> UpstreamFailed:
+        if isinstance(error.__cause__, AddressRefused):
+            return UpstreamFailed(502, "address_refused", str(error.__cause__))
+        if not isinstance(error, Unanswered):
+            return UpstreamFailed(502, "upstream_unreachable", "The provider cannot be reached.")
         failures, _ = self._unreached.get(url, (0, 0.0))
         self._unreached[url] = failures + 1, time.monotonic() + _REST_SECONDS
-
-    def _failure(self, error: Exception) -> UpstreamFailed:
-        if isinstance(error, aiohttp.ConnectionTimeoutError):
-            message = f"The provider did not accept a connection within {_CONNECT_SECONDS:.0f} seconds."
-            return UpstreamFailed(504, "upstream_unreachable", message)
-        if isinstance(error, TimeoutError):
-            message = f"The provider's answer took longer than {self._deadline:.0f} seconds."
-            return UpstreamFailed(504, "upstream_timeout", message)
-        if isinstance(error, aiohttp.ClientConnectorError):
-            if isinstance(error.os_error, AddressRefused):
-                return UpstreamFailed(502, "address_refused", str(error.os_error))
-            return UpstreamFailed(502, "upstream_unreachable", "The provider cannot be reached.")
-        return UpstreamFailed(502, "upstream_broke_off", "The provider broke off the connection.")
+        message = f"The provider did not accept a connection within {_CONNECT_SECONDS:.0f} seconds."
+        return UpstreamFailed(504, "upstream_unreachable", message)
 
 
-def _headers(request: Request, target: Target) -> CIMultiDict[str]:
+_place = lru_cache(256)(place_of)
+
+
+def _head(request: Request, target: Target, place: Place, body: bytes) -> bytes:
+    """A request's first line and headers. Raises ValueError for what cannot stand in them."""
+    address = place.path + request.path.removeprefix("/v1").encode("ascii")
+    if request.query:
+        address += b"?" + request.query
+    if not _ADDRESS.fullmatch(address) or not _KEY.fullmatch(target.key):
+        raise ValueError("No request can be made of this.")
     dropped = _NOT_SENT | _named_by_connection(request.header(b"connection").encode())
-    headers: CIMultiDict[str] = CIMultiDict()
-    for name, value in request.headers:
-        if name not in dropped and not name.startswith((b"x-forwarded-", b"x-curation-")):
-            headers.add(name.decode("ascii"), value.decode("utf-8", "replace"))
-    headers["accept-encoding"] = "identity"
+    lines = [request.method.encode() + b" " + address + b" HTTP/1.1", b"host: " + place.named]
+    lines += [
+        name + b": " + value
+        for name, value in request.headers
+        if name not in dropped and not name.startswith((b"x-forwarded-", b"x-curation-"))
+    ]
+    lines.append(b"accept-encoding: identity")
     if target.key:
-        headers["authorization"] = f"Bearer {target.key}"
-    return headers
+        lines.append(b"authorization: Bearer " + target.key.encode("ascii"))
+    if body or request.method != "GET":
+        lines.append(b"content-length: %d" % len(body))
+    return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
-def response_headers(response: aiohttp.ClientResponse) -> list[tuple[bytes, bytes]]:
+def response_headers(response: Response) -> list[tuple[bytes, bytes]]:
     """What of the provider's headers goes on to the client, byte for byte."""
-    dropped = _NOT_RETURNED | _named_by_connection(response.headers.get("connection", "").encode())
+    dropped = _NOT_RETURNED | _named_by_connection(response.header(b"connection").encode("latin-1"))
     lowered = ((name.lower(), value) for name, value in response.raw_headers)
     return [(name, value) for name, value in lowered if name not in dropped and _TEXT.fullmatch(value)]
 
