@@ -1,5 +1,6 @@
 """The one web door: /v1/* goes to the gateway, everything else to Django."""
 
+import gc
 import os
 from typing import Any
 
@@ -13,6 +14,8 @@ from curation.bodies import bounded  # noqa: E402 - its settings too
 from curation.gateway.app import Gateway  # noqa: E402 - its models need Django to be set up
 from curation.gateway.requests import Receive, Scope, Send  # noqa: E402
 from curation.threads import Threads  # noqa: E402
+
+_COLLECTED_AFTER = 10_000, 10, 10  # objects more than before, and rounds of the younger for one of the older
 
 gateway = Gateway()
 threads = Threads()
@@ -36,6 +39,9 @@ async def _live(receive: Receive, send: Send) -> None:
     except OSError as error:
         await send({"type": "lifespan.startup.failed", "message": f"The spool cannot be opened: {error}"})
         return
+    # What is loaded by now lives as long as the process: the collector need not go through it with the calls' leavings.
+    gc.freeze()
+    gc.set_threshold(*_COLLECTED_AFTER)
     await send({"type": "lifespan.startup.complete"})
     while message["type"] != "lifespan.shutdown":
         message = await receive()

@@ -22,6 +22,8 @@ def _id(value: Any) -> str:
 
 
 def _tags(value: Any) -> list[str]:
+    if not value:
+        return []
     words = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else []
     tags = (clean(word)[0].strip()[:_LONGEST_TAG] for word in words if isinstance(word, str))
     return list(dict.fromkeys(tag for tag in tags if tag))[:_MOST_TAGS]

@@ -30,6 +30,7 @@ _RESPONSE_ENDS = re.compile(
     rb'[\r\n](?:event: ?|data: ?\{"type": ?")(?:response\.(?:completed|failed|incomplete)|error)["\r\n]'
 )
 _BLANK_LINES = (b"\n\n", b"\r\n\r\n", b"\r\r")
+_WATCH_AFTER = 0.02  # seconds: a quicker answer is not worth a task to watch over it
 _TAIL = 48  # bytes, more than the patterns match
 
 
@@ -173,7 +174,12 @@ class Watch:
     def __init__(self, receive: Receive) -> None:
         self.is_client_gone = False
         self._server = asyncio.current_task()
-        self._task = asyncio.create_task(self._wait(receive))
+        self._receive = receive
+        self._task: asyncio.Task[None] | None = None
+        self._timer = asyncio.get_running_loop().call_later(_WATCH_AFTER, self._begin)
+
+    def _begin(self) -> None:
+        self._task = asyncio.create_task(self._wait(self._receive))
 
     async def _wait(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
@@ -183,7 +189,9 @@ class Watch:
         self._server.cancel()
 
     def stop(self) -> None:
-        self._task.cancel()
+        self._timer.cancel()
+        if self._task:
+            self._task.cancel()
 
 
 @contextmanager
