@@ -11,17 +11,17 @@ from .answers import reads_as_json, says_the_same
 from .chat import digest
 from .drafts import drop_draft
 from .models import Exchange, Membership, Project, Review, ReviewSlot, User
-from .verdicts import LATER, Refused, Stale, State, Verb, holder_besides, locked, reopen, review_of, settle, write
+from .verdicts import LATER, Refused, Stale, State, Verb, holder_besides, keep, locked, reopen, review_of, settle, write
 
 OPEN = (State.PENDING, State.LATER)
 GIVEN = (Verb.INCLUDED, Verb.EXCLUDED)
 
 
-def is_blind(project: Project, exchange: Exchange, slot: ReviewSlot) -> bool:
+def is_blind(project: Project, exchange: Exchange, slot: ReviewSlot, slot_count: int) -> bool:
     """Is this verdict on an undecided row one opinion of several? Makes the other slots where the row's lot fell so."""
     if exchange.state not in OPEN:
         return False
-    if exchange.slots.count() > 1:
+    if slot_count > 1:
         return True
     # Not the lot itself: that orders the random sample, which would then be the rows with several opinions.
     has_lot = slot.draw * 997 % 1 < project.second_share / 100
@@ -64,7 +64,7 @@ def take_opinion(project: Project, exchange: Exchange, slot: ReviewSlot, review:
         raise Refused("You have decided this row already. The others' turn has not come to you.")
     review.is_opinion, review.slot = True, slot
     review.state_after, review.version_after = exchange.state, exchange.version
-    review.save(force_insert=True)
+    keep(review)
     settle(slot, user, is_done=review.verb != Verb.LATER, later=later)
     drop_draft(exchange, user)
     if not exchange.slots.filter(done_at=None).exists():
@@ -150,7 +150,7 @@ def pass_on(
     review.is_opinion, review.slot, review.note = True, slot, note
     review.target_after, review.origin_after = exchange.target, exchange.target_origin
     review.state_after, review.version_after = exchange.state, exchange.version
-    review.save(force_insert=True)
+    keep(review)
     settle(slot, user, is_done=True, later=LATER)
 
 

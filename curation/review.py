@@ -85,9 +85,14 @@ def decide(
     be taught.
     """
     exchange = locked(project, ticket.exchange_id)
-    if done := already(ticket.action_id, exchange, user):
+    slots = list(ReviewSlot.objects.select_for_update(no_key=True).filter(exchange=exchange))
+    # A verdict moves the row's version on; an opinion, one of several, does not.
+    is_perhaps_again = exchange.version != ticket.version or len(slots) > 1
+    if is_perhaps_again and (done := already(ticket.action_id, exchange, user)):
         return done
-    slot = ReviewSlot.objects.select_for_update(no_key=True).get(pk=ticket.slot_id, exchange=exchange)
+    slot = next((slot for slot in slots if slot.pk == ticket.slot_id), None)
+    if slot is None:
+        raise ReviewSlot.DoesNotExist("This slot is not of this row.")
     if holder := holder_besides(user, slot):
         raise Stale(exchange, holder)
     if exchange.version != ticket.version:
@@ -104,7 +109,7 @@ def decide(
     is_resolving = exchange.state == State.AWAITING
     if is_resolving:
         refuse_unless_resolver(project, user, exchange, verb)
-    elif is_blind(project, exchange, slot):
+    elif is_blind(project, exchange, slot, len(slots)):
         return take_opinion(project, exchange, slot, review, later)
     write(exchange, review, included=Now() if verb == Verb.INCLUDED else None, decided_by=user)
     if not is_resolving:

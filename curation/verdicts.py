@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from django.core.exceptions import BadRequest
+from django.db import IntegrityError
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
@@ -56,8 +57,22 @@ def locked(project: Project, exchange_id: int) -> Exchange:
 def already(action_id: uuid.UUID, exchange: Exchange, user: User) -> Review | None:
     review = Review.objects.filter(action_id=action_id).first()
     if review and (review.exchange_id != exchange.pk or review.reviewer_id != user.pk):
-        raise BadRequest("This action id belongs to another verdict.")
+        raise _of_another()
     return review
+
+
+def keep(review: Review) -> None:
+    """Raises BadRequest when its action id was given to another verdict."""
+    try:
+        review.save(force_insert=True)
+    except IntegrityError as error:
+        if "action_id" in str(error):
+            raise _of_another() from error
+        raise
+
+
+def _of_another() -> BadRequest:
+    return BadRequest("This action id belongs to another verdict.")
 
 
 def holder_besides(user: User, slot: ReviewSlot) -> User | None:
@@ -116,7 +131,7 @@ def write(exchange: Exchange, review: Review, included: object, decided_by: User
     if is_unchanged and exchange.included:
         included = exchange.included
     is_decided = review.state_after in (State.INCLUDED, State.EXCLUDED)
-    review.save(force_insert=True)
+    keep(review)
     Exchange.objects.filter(pk=exchange.pk).update(
         state=review.state_after,
         target=review.target_after,
