@@ -1,5 +1,5 @@
 """HTTP/1.1 to providers over connections that are kept open: one request at a time on each, its answer in pieces as
-they come. Own code because of what it costs a call: a third of what a client library takes (bench/gateway.py).
+they come. Own code because a client library took a third of a call's work (bench/gateway.py).
 """
 
 import asyncio
@@ -15,7 +15,7 @@ import httptools
 
 from curation.egress import Reach
 
-_CONNECT_SECONDS = 5.0
+CONNECT_SECONDS = 5.0
 _IDLE_SECONDS = 15.0  # less than servers commonly keep an idle connection
 _NAMES_SECONDS = 30.0  # how long a name's addresses are taken to be true
 _HEAD_BYTES = 64 << 10
@@ -217,7 +217,7 @@ class Connection(asyncio.Protocol):
 class Pool:
     """Connections to all places. One is only used again by those who may open it."""
 
-    def __init__(self, connect_seconds: float = _CONNECT_SECONDS) -> None:
+    def __init__(self, connect_seconds: float = CONNECT_SECONDS) -> None:
         self.connect_seconds = connect_seconds
         self._idle: dict[tuple[Reach, bool, str, int], list[Connection]] = {}
         self._addresses: dict[tuple[str, int], tuple[float, list[Address]]] = {}

@@ -9,10 +9,9 @@ from functools import lru_cache
 from curation.egress import AddressRefused
 
 from .auth import Target
-from .connections import BrokenOff, Connection, Place, Pool, Unanswered, Unreached, place_of
+from .connections import CONNECT_SECONDS, BrokenOff, Connection, Place, Pool, Unanswered, Unreached, place_of
 from .requests import Request
 
-_CONNECT_SECONDS = 5.0
 # After so many connections in a row that were waited for in vain a provider is left alone for a moment, and callers are
 # told at once. One that refuses connections answers at once by itself, and may be back with the next call.
 _FAILURES = 5
@@ -70,7 +69,7 @@ class Upstream:
         self._unreached: dict[str, tuple[int, float]] = {}  # by URL: how often in a row, and until when
 
     async def start(self) -> None:
-        self._pool = Pool(min(_CONNECT_SECONDS, self._deadline))
+        self._pool = Pool(min(CONNECT_SECONDS, self._deadline))
 
     async def stop(self) -> None:
         self._pool.close()
@@ -115,7 +114,7 @@ class Upstream:
             return UpstreamFailed(502, "upstream_unreachable", "The provider cannot be reached.")
         failures, _ = self._unreached.get(url, (0, 0.0))
         self._unreached[url] = failures + 1, time.monotonic() + _REST_SECONDS
-        message = f"The provider did not accept a connection within {_CONNECT_SECONDS:.0f} seconds."
+        message = f"The provider did not accept a connection within {CONNECT_SECONDS:.0f} seconds."
         return UpstreamFailed(504, "upstream_unreachable", message)
 
 
@@ -141,7 +140,11 @@ def _head(request: Request, target: Target, place: Place, body: bytes) -> bytes:
         lines.append(b"authorization: Bearer " + target.key.encode("ascii"))
     if body or request.method != "GET":
         lines.append(b"content-length: %d" % len(body))
-    return b"\r\n".join(lines) + b"\r\n\r\n"
+    head = b"\r\n".join(lines) + b"\r\n\r\n"
+    # The server in front lets none through; a header that smuggles another in must not rest on that alone.
+    if not head.count(b"\n") == head.count(b"\r") == len(lines) + 1:
+        raise ValueError("A header holds the end of a line.")
+    return head
 
 
 def response_headers(response: Response) -> list[tuple[bytes, bytes]]:

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -17,7 +18,10 @@ from cryptography.x509.oid import NameOID
 
 from curation.egress import EVERYWHERE, AddressRefused, Reach
 from curation.gateway import connections
+from curation.gateway.auth import Target
 from curation.gateway.connections import BrokenOff, Connection, Place, Pool, Unanswered, Unreached, place_of
+from curation.gateway.requests import Request
+from curation.gateway.upstream import _head
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi"
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -283,6 +287,29 @@ def test_a_url_names_a_place(url, place):
 def test_a_url_that_nothing_can_be_asked_at_is_refused(url):
     with pytest.raises(ValueError):
         place_of(url)
+
+
+@pytest.mark.parametrize(
+    ("headers", "query", "key"),
+    [
+        ([(b"x-a", b"1\r\nx-b: 2")], b"", "sk-1"),
+        ([(b"x-a", b"1\nx-b: 2")], b"", "sk-1"),
+        ([], b"a=1 HTTP/1.1\r\nx-b: 2", "sk-1"),
+        ([], b"", "sk-1\r\nx-b: 2"),
+    ],
+)
+def test_nothing_smuggles_a_header_in(headers, query, key):
+    async def receive() -> dict[str, Any]:
+        raise AssertionError
+
+    scope = {"method": "POST", "path": "/v1/x", "raw_path": b"/v1/x", "query_string": query, "headers": headers}
+    place = place_of("https://api.example.com/v1")
+    good = Target(1, "https://api.example.com/v1", "sk-1")
+    assert b"\r\nauthorization: Bearer sk-1\r\n" in _head(
+        Request(scope | {"headers": [], "query_string": b""}, receive), good, place, b"{}"
+    )
+    with pytest.raises(ValueError):
+        _head(Request(scope, receive), replace(good, key=key), place, b"{}")
 
 
 def _certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
