@@ -136,7 +136,9 @@ def test_a_prompt_goes_all_the_way_round(stack: Stack, tmp_path: Path) -> None:
     # Fine-tuned by the real worker at the real trainer, then evaluated on the cases it has not seen.
     person.open("/projects/parcels/finetunes/new/?version=1")
     person.submit("/finetunes/new/")
-    model = wait_for("the tuned model", lambda: re.search(r"ft:baseline:[\w.:-]+", person.open(person.path)))[0]
+    # The page names the checkpoints' models too, and for a moment them alone.
+    tuned_model = r"ft:baseline:(?![\w.:-]*:ckpt-step-)[\w.:-]+"
+    model = wait_for("the tuned model", lambda: re.search(tuned_model, person.open(person.path)))[0]
     evaluated = wait_for(
         "the evaluation", lambda: ((s := status(stack))["jobs"]["evaluations"].get("succeeded") and s) or None
     )
