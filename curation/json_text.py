@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 MAX_DEPTH = 64
 _BROKEN = re.compile("[\x00\ud800-\udfff]")
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 _BLANKS = re.compile(r"[ \t\n\r]*")
 
 
@@ -18,7 +19,7 @@ class ChatError(ValueError):
 
 def canonical(value: Any) -> str:
     """One spelling for equal JSON values: keys sorted, no blanks, letters as they are."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _CANONICAL.encode(value)
 
 
 def digest(text: str) -> str:
@@ -28,8 +29,15 @@ def digest(text: str) -> str:
 
 def clean(text: str) -> tuple[str, bool]:
     """The text with NUL and unpaired surrogates as U+FFFD, which Postgres can store; whether there were any."""
+    if text.isascii() and "\x00" not in text:
+        return text, False
     cleaned, count = _BROKEN.subn("\ufffd", text)
     return cleaned, count > 0
+
+
+def may_be_broken(raw: bytes) -> bool:
+    """False when a JSON text surely has no string that `clean` would change: those can only be written as escapes."""
+    return b"\\u0000" in raw or b"\\ud" in raw or b"\\uD" in raw
 
 
 def clean_value(value: Any) -> tuple[Any, bool]:

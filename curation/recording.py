@@ -1,7 +1,7 @@
 """The one door into the log: nothing else creates LoggedCalls and Exchanges. Stores first, understands what it can."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,12 +11,14 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from . import chat, responses
-from .families import sketch
+from .families import sketches
+from .json_text import may_be_broken
 from .models import LoggedCall, Project
-from .redaction import STRICTEST, Redactor, redactor
+from .redaction import STRICTEST, Policy, Redactor, redactor
 from .schemas import answer_schema
 
 Outcome = LoggedCall.Outcome
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,6 +52,17 @@ class Call:
     tags: Sequence[str] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Calls as the database is to have them, masked and understood: rows of `_COLUMNS` by the call's id."""
+
+    rows: dict[UUID, Row]
+
+    def only(self, ids: Set[UUID]) -> "Prepared | None":
+        """Those of the ids; None where not all of them are here."""
+        return Prepared({pk: self.rows[pk] for pk in self.rows if pk in ids}) if ids <= self.rows.keys() else None
+
+
 def record(calls: Sequence[Call]) -> dict[UUID, int | None]:
     """Store calls in one short transaction and return each call's exchange id, None where it made none.
 
@@ -58,17 +71,36 @@ def record(calls: Sequence[Call]) -> dict[UUID, int | None]:
     slot), or the one that has the same prompt as citext sees it, which then was seen once more. What the project wants
     masked is masked first: it comes no further than here. Raises DatabaseError; then nothing is stored.
     """
-    if not calls:
+    return store(prepare(calls, policies_of(calls)))
+
+
+def policies_of(calls: Sequence[Call]) -> dict[int, Policy]:
+    """What is masked in each call's project."""
+    return Project.objects.filter(pk__in={call.project_id for call in calls}).redaction_policies() if calls else {}
+
+
+def prepare(calls: Sequence[Call], policies: Mapping[int, Policy]) -> Prepared:
+    """The part of `record` that needs no database, for whoever has time for it while a batch before is stored."""
+    masked = [_masked(call, redactor(policies.get(call.project_id, STRICTEST))) for call in calls]
+    rows = {call.id: _row(call, count) for call, count in reversed(masked)}
+    asked = [row for row in rows.values() if row["messages"]]
+    sketched = sketches([(row["messages"], row["context_digest"]) for row in asked])
+    for row, keys in zip(asked, sketched, strict=True):
+        row |= {"family_keys": keys, "messages": chat.canonical(row["messages"])}
+    return Prepared(rows)
+
+
+def store(prepared: Prepared) -> dict[UUID, int | None]:
+    """The part of `record` that is done in the database."""
+    if not prepared.rows:
         return {}
-    rows = {call.id: call for call in reversed(calls)}
-    policies = Project.objects.filter(pk__in={call.project_id for call in calls}).redaction_policies()
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_STAGE)
         with connection.wrap_database_errors, cursor.copy(_COPY) as copy:
-            for call in rows.values():
-                copy.write_row(_row(*_masked(call, redactor(policies.get(call.project_id, STRICTEST)))))
+            for row in prepared.rows.values():
+                copy.write_row([row.get(name) for name in _COLUMNS])
         cursor.execute(_MERGE)
-        cursor.execute("SELECT id, exchange_id FROM curation_loggedcall WHERE id = ANY(%s)", [list(rows)])
+        cursor.execute("SELECT id, exchange_id FROM curation_loggedcall WHERE id = ANY(%s)", [list(prepared.rows)])
         return dict(cursor.fetchall())
 
 
@@ -108,17 +140,21 @@ _COLUMNS = {
     "tools": "text",
     "answer_schema": "text",
 }
-# Kept for the life of the connection: making a table for each batch would bloat the catalogue. Emptied also at the
+# Kept for the life of the connection: making tables for each batch would bloat the catalogue. Emptied also at the
 # start, for callers that have a transaction of their own around several batches.
 _STAGE = f"""
     CREATE TEMP TABLE IF NOT EXISTS curation_incoming (
         {", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())},
-        prompt_key citext GENERATED ALWAYS AS (curation_prompt_key(user_prompt)) STORED,
-        exchange_id bigint,
-        family_id bigint,
-        is_repeat boolean NOT NULL DEFAULT false
+        prompt_key citext GENERATED ALWAYS AS (curation_prompt_key(user_prompt)) STORED
     ) ON COMMIT DELETE ROWS;
-    DELETE FROM curation_incoming
+    CREATE TEMP TABLE IF NOT EXISTS curation_asked (id uuid, exchange_id bigint, speaker uuid) ON COMMIT DELETE ROWS;
+    CREATE TEMP TABLE IF NOT EXISTS curation_prompt (
+        exchange_id bigint, speaker uuid, project_id bigint, family_keys bigint[], family_id bigint, split text,
+        seen integer, answers integer, first_seen_at timestamptz, last_seen_at timestamptz
+    ) ON COMMIT DELETE ROWS;
+    DELETE FROM curation_incoming;
+    DELETE FROM curation_asked;
+    DELETE FROM curation_prompt
 """  # noqa: S608 - the names above are ours
 _COPY = f"COPY curation_incoming ({', '.join(_COLUMNS)}) FROM STDIN"
 _MERGE = Path(__file__).with_name("recording.sql").read_text()
@@ -142,8 +178,8 @@ def _masked(call: Call, mask: Redactor) -> tuple[Call, int]:
     return dataclasses.replace(call, **masked), count
 
 
-def _row(call: Call, masked_count: int) -> list[Any]:
-    """The call as `_COLUMNS` wants it."""
+def _row(call: Call, masked_count: int) -> Row:
+    """The call as `_COLUMNS` wants it, its messages still as a value."""
     answer = _answer_of(call)
     outcome = _outcome(call, answer)
     texts = _Texts()
@@ -181,13 +217,12 @@ def _row(call: Call, masked_count: int) -> list[Any]:
         "masked_count": masked_count,
         "user_prompt": prompt and prompt.user_prompt,
         "context_digest": context,
-        "messages": messages and chat.canonical(messages),
-        "family_keys": messages and sketch(messages, context or ""),
+        "messages": messages,
         "tools": _as_json(request.get("tools")),
         "answer_schema": _as_json(answer_schema(request.get("response_format"))),
     }
     values["is_cleaned"] = texts.were_cleaned
-    return [values[name] for name in _COLUMNS]
+    return values
 
 
 class _Texts:
@@ -255,7 +290,9 @@ def _error_code(call: Call, answer: chat.Answer, outcome: str) -> str:
 def _prompt_of(call: Call, texts: _Texts) -> tuple[dict[str, Any], list[chat.Message] | None, chat.Prompt | None]:
     """The request, its messages, and the prompt in them; nothing where there is none that a person could review."""
     try:
-        request = texts.clean_value(chat.parse_strict(call.request_body))
+        request = chat.parse_strict(call.request_body)
+        if may_be_broken(call.request_body):
+            request = texts.clean_value(request)
         if call.endpoint == responses.ENDPOINT:
             request = responses.as_chat(request)
         messages = chat.request_messages(request)

@@ -8,9 +8,10 @@ another that has some of its lines, adds what is new.
 import logging
 import time
 import uuid
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence, Set
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import BinaryIO, cast
 
 from django.db import DataError, connection, transaction
@@ -18,7 +19,7 @@ from django.db.models import Count, F, Sum
 from django.db.models.functions import Now
 
 from curation.models import LoggedCall, SealedKeyUnreadable
-from curation.recording import Call, record
+from curation.recording import Call, Prepared, policies_of, prepare, record, store
 
 from .models import Import, ImportRemark
 from .past_files import FileError
@@ -112,7 +113,7 @@ def _take_turn(upload: Import) -> None:
         _end(upload, Import.Status.CANCELLED)
         return
     if upload.kind == Import.Kind.STORED:
-        _store_all(upload, pages(upload))
+        _store_all(upload, (_batch_of(upload, page) for page in pages(upload)))
         return
     try:
         file = upload.file.open("rb")
@@ -122,8 +123,8 @@ def _take_turn(upload: Import) -> None:
         stream = cast(BinaryIO, file)  # Django's File is one in all that matters here
         if upload.is_strict and not upload.is_checked and not _check(upload, stream):
             return
-        with closing(_rows(upload, stream)) as rows:
-            _store_all(upload, _batches(rows), stream)
+        with closing(_rows(upload, stream)) as rows, ThreadPoolExecutor(1, thread_name_prefix="prepare") as helper:
+            _store_all(upload, _prepared(upload, _batches(rows), stream, helper))
 
 
 def _rows(upload: Import, stream: BinaryIO) -> Generator[PastRow, None, None]:
@@ -149,11 +150,49 @@ def _batches(rows: Iterator[PastRow]) -> Iterator[list[PastRow]]:
         yield batch
 
 
-def _store_all(upload: Import, batches: Iterator[list[PastRow]], stream: BinaryIO | None = None) -> None:
+@dataclass(frozen=True)
+class _Batch:
+    """Rows that are stored together, and how many bytes of the file are read with them. `prepared` are the calls among
+    them, made ready ahead of time.
+    """
+
+    rows: Sequence[PastRow]
+    calls: Mapping[uuid.UUID, PastRow]
+    read_count: int = 0
+    prepared: Future[Prepared] | None = None
+
+
+def _batch_of(upload: Import, rows: Sequence[PastRow], read_count: int = 0) -> _Batch:
+    return _Batch(rows, {_id(upload, row): row for row in rows if row.call}, read_count)
+
+
+def _prepared(
+    upload: Import, batches: Iterator[list[PastRow]], stream: BinaryIO, helper: ThreadPoolExecutor
+) -> Iterator[_Batch]:
+    """Each batch only when the next one is read, so that this is made ready while that is stored."""
+    waiting: _Batch | None = None
+    try:
+        for rows in batches:
+            batch = _batch_of(upload, rows, stream.tell())
+            known = _known(batch)
+            calls = [_call(upload, pk, row) for pk, row in batch.calls.items() if pk not in known]
+            batch = replace(batch, prepared=helper.submit(prepare, calls, policies_of(calls)))
+            if waiting:
+                yield waiting
+            waiting = batch
+    except (FileError, TableError):
+        if waiting:
+            yield waiting
+        raise
+    if waiting:
+        yield waiting
+
+
+def _store_all(upload: Import, batches: Iterator[_Batch]) -> None:
     """Store batch after batch until all are stored, somebody says stop, or the turn is over."""
     end = time.monotonic() + TURN
     for batch in batches:
-        _store(upload, batch, stream.tell() if stream else 0)
+        _store(upload, batch)
         if upload.cancel_requested_at:
             _end(upload, Import.Status.CANCELLED)
             return
@@ -222,22 +261,22 @@ def _nothing_words(upload: Import) -> str:
 
 
 @transaction.atomic
-def _store(upload: Import, batch: Sequence[PastRow], read_count: int) -> None:
+def _store(upload: Import, batch: _Batch) -> None:
     """Store a batch, and with it where the import stands. Raises Lost, and then nothing is stored."""
     _one_import_at_a_time(upload.project_id)
-    calls = {_id(upload, row): row for row in batch if row.call}
-    known = set(LoggedCall.objects.filter(pk__in=list(calls)).values_list("pk", flat=True))
-    unfit = _record([_call(upload, pk, row) for pk, row in calls.items() if pk not in known])
-    refused = [row for row in batch if row.problem] + [replace(calls[pk], problem=_UNFIT) for pk in unfit]
+    calls = batch.calls
+    known = _known(batch)
+    unfit = _record(upload, batch, calls.keys() - known)
+    refused = [row for row in batch.rows if row.problem] + [replace(calls[pk], problem=_UNFIT) for pk in unfit]
     noted = [row for pk, row in calls.items() if row.call and row.call.notes and pk not in unfit]
     new = calls.keys() - known - unfit
     stored = LoggedCall.objects.filter(pk__in=new).aggregate(count=Count("pk"), masked=Sum("masked_count"))
     _remark(upload, [*refused, *noted])
     _keep(
         upload,
-        line_number=batch[-1].number,
-        cursor=batch[-1].identity if upload.kind == Import.Kind.STORED else "",
-        read_count=read_count,
+        line_number=batch.rows[-1].number,
+        cursor=batch.rows[-1].identity if upload.kind == Import.Kind.STORED else "",
+        read_count=batch.read_count,
         imported_count=F("imported_count") + stored["count"],
         known_count=F("known_count") + len(known),
         refused_count=F("refused_count") + len(refused),
@@ -246,6 +285,10 @@ def _store(upload: Import, batch: Sequence[PastRow], read_count: int) -> None:
         error="",
         setback_count=0,
     )
+
+
+def _known(batch: _Batch) -> set[uuid.UUID]:
+    return set(LoggedCall.objects.filter(pk__in=list(batch.calls)).values_list("pk", flat=True))
 
 
 def _remark(upload: Import, rows: Sequence[PastRow]) -> None:
@@ -270,8 +313,19 @@ def _one_import_at_a_time(project_id: int) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('jobs.imports', %s))", [project_id])
 
 
-def _record(calls: list[Call]) -> set[uuid.UUID]:
-    """Store calls; the ids of those the database does not take, which are found by halves."""
+def _record(upload: Import, batch: _Batch, new: Set[uuid.UUID]) -> set[uuid.UUID]:
+    """Store the new calls of a batch; the ids of those the database does not take."""
+    if batch.prepared and (ready := batch.prepared.result().only(new)):
+        try:
+            with transaction.atomic():
+                store(ready)
+            return set()
+        except DataError:
+            pass  # then one of them is to be found
+    return _record_by_halves([_call(upload, pk, row) for pk, row in batch.calls.items() if pk in new])
+
+
+def _record_by_halves(calls: list[Call]) -> set[uuid.UUID]:
     try:
         with transaction.atomic():
             record(calls)
@@ -280,7 +334,7 @@ def _record(calls: list[Call]) -> set[uuid.UUID]:
         if len(calls) == 1:
             return {calls[0].id}
         half = len(calls) // 2
-        return _record(calls[:half]) | _record(calls[half:])
+        return _record_by_halves(calls[:half]) | _record_by_halves(calls[half:])
 
 
 def _id(upload: Import, row: PastRow) -> uuid.UUID:

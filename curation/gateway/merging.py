@@ -4,9 +4,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import Error as DatabaseFailure
@@ -14,7 +15,7 @@ from django.db import connection
 
 from curation.feedback import record_feedback
 from curation.models import Feedback, LoggedCall
-from curation.recording import Call, record
+from curation.recording import Call, Prepared, policies_of, prepare, record, store
 
 from .frames import Frame, Kind
 from .reading import call_of, feedback_of, put_together
@@ -22,6 +23,7 @@ from .rejects import set_aside, sqlstate
 from .segments import Span, SpoolFolder, Writer
 
 log = logging.getLogger(__name__)
+_Result = TypeVar("_Result")
 
 _BATCH_CALLS = 500
 _BATCH_BYTES = 8 << 20
@@ -56,7 +58,18 @@ class _Ready:
     spans: list[Span]
 
 
+@dataclass(frozen=True)
+class _Batch:
+    """Records that go into the database together; the calls among them are made ready in a thread, if that can be."""
+
+    records: list[_Ready]
+    calls: list[_Ready]
+    prepared: Future[Prepared] | None
+
+
 class Merger:
+    """One batch is stored while the next is read and made ready: the one waits for Postgres, the other is Python's."""
+
     def __init__(self, folder: Path, stopping: threading.Event) -> None:
         self._folder = SpoolFolder(folder)
         self._rejected = folder / "rejected"
@@ -64,6 +77,8 @@ class Merger:
         self._begun: dict[UUID, _Begun] = {}
         self._batch: list[_Ready] = []
         self._batch_bytes = 0
+        self._waiting: _Batch | None = None
+        self._preparing = ThreadPoolExecutor(1, thread_name_prefix="prepare")
         self._looked_at = float("-inf")
         self.stored_count = 0
 
@@ -77,7 +92,8 @@ class Merger:
                 self._take(writer, frame, span)
             if is_gone:
                 self._end_what_was_interrupted(writer)
-            self._store()
+            self._next_batch()
+            self._next_batch()  # stores what the first made ready
             writer.remove_done(is_gone=is_gone)
         if look:
             self._looked_at = time.monotonic()
@@ -121,22 +137,48 @@ class Merger:
         self._batch.append(ready)
         self._batch_bytes += sum(span.length for span in spans)
         if len(self._batch) >= _BATCH_CALLS or self._batch_bytes >= _BATCH_BYTES:
-            self._store()
+            self._next_batch()
 
-    def _store(self) -> None:
-        calls = [ready for ready in self._batch if isinstance(ready.row, Call)]
-        self._store_or_split(calls, record)
-        self._store_or_split([ready for ready in self._batch if isinstance(ready.row, Feedback)], record_feedback)
-        for ready in self._batch:
+    def _next_batch(self) -> None:
+        """Have what was read made ready, and store meanwhile what was before."""
+        before, self._waiting = self._waiting, None
+        if self._batch:
+            calls = [ready for ready in self._batch if isinstance(ready.row, Call)]
+            self._waiting = _Batch(self._batch, calls, self._prepare([ready.row for ready in calls]))
+            self._batch, self._batch_bytes = [], 0
+        if before:
+            self._store(before)
+
+    def _prepare(self, calls: list[Any]) -> Future[Prepared] | None:
+        try:
+            return self._preparing.submit(prepare, calls, policies_of(calls))
+        except Exception:  # noqa: BLE001 - the database is away, or one is impossible: told when they are stored
+            return None
+
+    def _store(self, batch: _Batch) -> None:
+        if not (batch.prepared and self._stored_at_once(batch.prepared)):
+            self._store_or_split(batch.calls, record)
+        else:
+            self.stored_count += len(batch.calls)
+        self._store_or_split([ready for ready in batch.records if isinstance(ready.row, Feedback)], record_feedback)
+        for ready in batch.records:
             _finish(ready.spans)
-        self._batch, self._batch_bytes = [], 0
 
-    def _store_or_split(self, batch: list[_Ready], store: Callable[[list[Any]], Any]) -> None:
+    def _stored_at_once(self, prepared: Future[Prepared]) -> bool:
+        try:
+            self._patiently(lambda: store(prepared.result()))
+        except Stopped:
+            raise
+        except Exception:  # noqa: BLE001 - then it is told which call cannot be stored
+            return False
+        return True
+
+    def _store_or_split(self, batch: list[_Ready], put: Callable[[list[Any]], Any]) -> None:
         """One impossible call must not keep the others out: halve until it is alone, then set it aside."""
         if not batch:
             return
         try:
-            self._store_patiently([ready.row for ready in batch], store)
+            self._patiently(lambda: put([ready.row for ready in batch]))
         except Stopped:
             raise
         except Exception as error:  # noqa: BLE001 - whatever one call's bytes do to us, the others are stored
@@ -144,16 +186,18 @@ class Merger:
                 set_aside(self._rejected, batch[0].id, [span.frame for span in batch[0].spans], error)
                 return
             middle = len(batch) // 2
-            self._store_or_split(batch[:middle], store)
-            self._store_or_split(batch[middle:], store)
+            self._store_or_split(batch[:middle], put)
+            self._store_or_split(batch[middle:], put)
         else:
             self.stored_count += len(batch)
 
-    def _store_patiently(self, rows: list[Any], store: Callable[[list[Any]], Any]) -> None:
+    def _patiently(self, ask: Callable[[], _Result]) -> _Result:
         """Waits for a database that is away. Raises what will be no better next time."""
-        for wait in _longer_and_longer():
+        waits = _longer_and_longer()
+        while True:
+            wait = next(waits)
             try:
-                store(rows)
+                result = ask()
             except DatabaseFailure as error:
                 if sqlstate(error).startswith(_IMPOSSIBLE):
                     raise
@@ -164,7 +208,7 @@ class Merger:
             else:
                 if wait:
                     log.info("The database takes calls again")
-                return
+                return result
             if self._stopping.wait(wait or 0.05):
                 raise Stopped
 

@@ -30,11 +30,14 @@ class LoggedCall(models.Model):
         GENERATION = "generation", "Generation"
 
     id = models.UUIDField(primary_key=True)
-    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="calls")
-    exchange = models.ForeignKey(Exchange, on_delete=models.PROTECT, null=True, related_name="calls")
-    api_key = models.ForeignKey(ApiKey, on_delete=models.DO_NOTHING, null=True, db_constraint=False, related_name="+")
+    # Each index costs every call: those below begin with project and exchange.
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, db_index=False, related_name="calls")
+    exchange = models.ForeignKey(Exchange, on_delete=models.PROTECT, null=True, db_index=False, related_name="calls")
+    api_key = models.ForeignKey(
+        ApiKey, on_delete=models.DO_NOTHING, null=True, db_constraint=False, db_index=False, related_name="+"
+    )
     provider = models.ForeignKey(
-        Provider, on_delete=models.DO_NOTHING, null=True, db_constraint=False, related_name="+"
+        Provider, on_delete=models.DO_NOTHING, null=True, db_constraint=False, db_index=False, related_name="+"
     )
     source = models.CharField(max_length=12, choices=Source.choices)
     outcome = models.CharField(max_length=12, choices=Outcome.choices)

@@ -49,7 +49,7 @@ class Exchange(models.Model):
         REPAIRED = "repaired", "Repaired by a model"
         LABEL = "label", "A corpus' human label"
 
-    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="exchanges")
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, db_index=False, related_name="exchanges")
     user_prompt = CitextField(help_text="The last user message, as first seen.")
     # Digest of the turns before the last user message ("" when there are none); the system prompt does not count, so
     # that shortening it does not make a new prompt of each old one.
@@ -67,7 +67,9 @@ class Exchange(models.Model):
     state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
     included = models.DateTimeField(null=True, blank=True)
     decided_at = models.DateTimeField(null=True, blank=True)
-    decided_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    decided_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, db_index=False, related_name="+"
+    )
     version = models.PositiveIntegerField(default=1, help_text="Rises when the state or the target changes.")
     family = models.ForeignKey(
         Family,
@@ -104,6 +106,7 @@ class Exchange(models.Model):
             models.Index(fields=["project", "included"], name="exchange_included", condition=~Q(included=None)),
             models.Index(fields=["project", "state"], name="exchange_state"),
             models.Index(fields=["family"], name="exchange_family", condition=~Q(family=None)),
+            models.Index(fields=["decided_by"], name="exchange_decided_by", condition=~Q(decided_by=None)),
         ]
 
     def __str__(self) -> str:
@@ -118,7 +121,7 @@ class Exchange(models.Model):
 class Answer(models.Model):
     """One of the different answers a prompt got, with how often."""
 
-    exchange = models.ForeignKey(Exchange, on_delete=models.CASCADE, related_name="answers")
+    exchange = models.ForeignKey(Exchange, on_delete=models.CASCADE, db_index=False, related_name="answers")
     digest = models.CharField(max_length=64)
     text = models.TextField()
     model = models.CharField(max_length=200, blank=True)

@@ -13,10 +13,13 @@ class Family(models.Model):
     family went, and what its members were to train on is left out of later versions.
     """
 
-    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="families")
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, db_index=False, related_name="families")
     split = models.CharField(max_length=5, choices=[("train", "Train"), ("test", "Held out")])
     member_count = models.PositiveIntegerField(default=1)
-    merged_into = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="merged")
+    # The index `family_merged` has only those that were.
+    merged_into = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, db_index=False, related_name="merged"
+    )
 
     class Meta:
         verbose_name_plural = "families"
@@ -27,12 +30,19 @@ class Family(models.Model):
 
 
 class FamilyKey(models.Model):
-    """One number of a sketch, and the family that has it. Prompts that share a number are near-duplicates."""
+    """One number of a sketch, and the family that has it. Prompts that share a number are near-duplicates.
+
+    Five of them come with each prompt, written by the recorder alone: Postgres does not check where they point.
+    """
 
     pk = models.CompositePrimaryKey("project", "key")
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, db_index=False, related_name="+")
+    project = models.ForeignKey(
+        Project, on_delete=models.CASCADE, db_index=False, db_constraint=False, related_name="+"
+    )
     key = models.BigIntegerField()
-    family = models.ForeignKey(Family, on_delete=models.CASCADE, db_index=False, related_name="keys")
+    family = models.ForeignKey(
+        Family, on_delete=models.CASCADE, db_index=False, db_constraint=False, related_name="keys"
+    )
 
     def __str__(self) -> str:
         return f"key of {self.family_id}"

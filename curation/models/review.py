@@ -16,21 +16,29 @@ from .exchanges import Exchange
 class ReviewSlot(models.Model):
     """One wanted opinion on one Exchange, and who holds it now. Made together with the Exchange."""
 
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="slots")
-    exchange = models.ForeignKey(Exchange, on_delete=models.CASCADE, related_name="slots")
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, db_index=False, related_name="slots")
+    exchange = models.ForeignKey(Exchange, on_delete=models.CASCADE, db_index=False, related_name="slots")
     position = models.PositiveSmallIntegerField(default=1, help_text="1 is the first opinion, 2 the second.")
     priority = models.FloatField(default=0)
     # Null until the row has been weighed: why it deserves a look, [{code, words, weight}], the weightiest first.
     reasons: Any = models.JSONField(null=True, blank=True, editable=False)
     seen_count = models.PositiveIntegerField(db_default=1, help_text="As of the last weighing.")
     draw = models.FloatField(db_default=Random(), editable=False, help_text="Its place in random samples.")
-    reviewer = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    reviewer = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, db_index=False, related_name="+"
+    )
     claim_token = models.UUIDField(null=True, blank=True)
     claimed_until = models.DateTimeField(null=True, blank=True)
     not_before = models.DateTimeField(null=True, blank=True, help_text="Put off until then.")
     done_at = models.DateTimeField(null=True, blank=True)
     meant_for = models.ForeignKey(
-        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", help_text="Nobody else gets it."
+        User,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="+",
+        help_text="Nobody else gets it.",
     )
 
     class Meta:
@@ -57,6 +65,8 @@ class ReviewSlot(models.Model):
             models.Index(
                 fields=["project", "reviewer"], name="slot_held", condition=Q(done_at=None, reviewer__isnull=False)
             ),
+            models.Index(fields=["reviewer"], name="slot_reviewer", condition=~Q(reviewer=None)),
+            models.Index(fields=["meant_for"], name="slot_meant_for", condition=~Q(meant_for=None)),
         ]
 
     def __str__(self) -> str:

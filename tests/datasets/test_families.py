@@ -7,7 +7,7 @@ from django.db import IntegrityError, connection, transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curation.families import sketch
+from curation.families import sketch, sketches
 from curation.models import Exchange, Family
 from curation.recording import record
 from tests.asking import ask, call_of
@@ -27,6 +27,18 @@ def test_case_and_punctuation_make_no_other_question(text):
 @given(st.lists(st.fixed_dictionaries({"role": st.sampled_from(["user", "tool", "assistant"]), "content": st.text()})))
 def test_any_messages_have_a_sketch_that_the_database_can_hold(messages):
     assert all(-(2**63) <= number < 2**63 for number in sketch(messages))
+
+
+@given(st.lists(st.tuples(st.text(), st.sampled_from(["", "a"]))))
+def test_many_at_once_are_sketched_like_each_alone(prompts):
+    asked = [(one(text), digest) for text, digest in prompts]
+    assert sketches(asked) == [sketch(*prompt) for prompt in asked]
+
+
+def test_a_sketch_stays_what_it_is():
+    """The stored ones are compared with those of later versions of this program."""
+    numbers = [-6697627077718726956, -3248298059672737139, 4968573462162234300, -934435560361178701]
+    assert sketch(one("Which gate does flight 123 to Zürich leave from, please?")) == [*numbers, -3341495281916859258]
 
 
 def test_another_number_is_another_question():

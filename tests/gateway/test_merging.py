@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 
+from curation import recording
 from curation.gateway import merging
 from curation.gateway.frames import Kind, encode
 from curation.gateway.merging import Merger, Stopped
@@ -163,14 +164,16 @@ def test_whatever_goes_wrong_with_one_call_the_others_are_stored(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """There is no such call known; the day there is one, it must not stop the log."""
-    record = merging.record
+    prepare = recording.prepare
 
-    def record_but_not_seven(calls: Any) -> Any:
+    def prepare_but_not_seven(calls: Any, policies: Any) -> Any:
         if any(b"Question 7" in one.request_body for one in calls):
             raise RuntimeError("seven")
-        return record(calls)
+        return prepare(calls, policies)
 
-    monkeypatch.setattr(merging, "record", record_but_not_seven)
+    for module in (merging, recording):
+        monkeypatch.setattr(module, "prepare", prepare_but_not_seven)
+    monkeypatch.setattr(merging, "_BATCH_CALLS", 4)
     put(tmp_path, *(call(project, n) for n in range(10)))
     assert merge(tmp_path).stored_count == 9
     assert len(list((tmp_path / "rejected").glob("*.reason.txt"))) == 1
@@ -182,13 +185,13 @@ def test_it_waits_for_the_database_and_ends_when_it_is_told_to(
     stopping = threading.Event()
     attempts: list[int] = []
 
-    def never(calls: Any) -> Any:
-        attempts.append(len(calls))
+    def never(prepared: Any) -> Any:
+        attempts.append(len(prepared.rows))
         if len(attempts) == 3:
             stopping.set()
         raise OperationalError("the server is away")
 
-    monkeypatch.setattr(merging, "record", never)
+    monkeypatch.setattr(merging, "store", never)
     put(tmp_path, call(project))
     with pytest.raises(Stopped):
         Merger(tmp_path, stopping).run_once()
