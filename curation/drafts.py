@@ -5,6 +5,7 @@ from django.db.models.functions import Left, Now
 
 from .answers import reads_as_json, says_the_same, unix_lines
 from .models import Draft, Exchange, Project, User
+from .statements import Statement, run
 
 
 def save_draft(project: Project, user: User, row: Exchange, text: str, version: int) -> Draft | None:
@@ -22,7 +23,12 @@ def draft_of(row: Exchange, user: User) -> Draft | None:
 
 
 def drop_draft(row: Exchange, user: User) -> None:
-    row.drafts.filter(reviewer=user).delete()
+    run(dropped(row, user))
+
+
+def dropped(row: Exchange, user: User) -> Statement:
+    """What drops the person's draft of the row."""
+    return "DELETE FROM curation_draft WHERE exchange_id = %s AND reviewer_id = %s", [row.pk, user.pk]
 
 
 def drafts_in(project: Project, user: User) -> QuerySet[Draft]:

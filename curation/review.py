@@ -10,7 +10,7 @@ from django.db.models import QuerySet, Subquery
 from django.db.models.functions import Now
 
 from .claims import first_slot, next_slot
-from .drafts import drop_draft
+from .drafts import dropped
 from .labels import label
 from .models import Exchange, Project, Review, ReviewSlot, User
 from .opinions import is_blind, refuse_unless_resolver, take_opinion, withdraw, withdraw_after
@@ -24,10 +24,12 @@ from .verdicts import (
     effective,
     holder_besides,
     locked,
+    locked_slots,
     refuse_unteachable,
     reopen,
     review_of,
     settle,
+    settled,
     taught,
     write,
 )
@@ -85,7 +87,7 @@ def decide(
     be taught.
     """
     exchange = locked(project, ticket.exchange_id)
-    slots = list(ReviewSlot.objects.select_for_update(no_key=True).filter(exchange=exchange))
+    slots = locked_slots(exchange)
     # A verdict moves the row's version on; an opinion, one of several, does not.
     is_perhaps_again = exchange.version != ticket.version or len(slots) > 1
     if is_perhaps_again and (done := already(ticket.action_id, exchange, user)):
@@ -111,10 +113,10 @@ def decide(
         refuse_unless_resolver(project, user, exchange, verb)
     elif is_blind(project, exchange, slot, len(slots)):
         return take_opinion(project, exchange, slot, review, later)
-    write(exchange, review, included=Now() if verb == Verb.INCLUDED else None, decided_by=user)
+    besides = [dropped(exchange, user)]
     if not is_resolving:
-        settle(slot, user, is_done=verb != Verb.LATER, later=later)
-    drop_draft(exchange, user)
+        besides.append(settled(slot, user, is_done=verb != Verb.LATER, later=later))
+    write(exchange, review, Now() if verb == Verb.INCLUDED else None, user, *besides)
     return review
 
 

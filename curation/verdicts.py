@@ -4,21 +4,48 @@ import logging
 import uuid
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 from django.core.exceptions import BadRequest
-from django.db import IntegrityError
-from django.db.models import F, QuerySet
+from django.db import IntegrityError, connection
+from django.db.models import NOT_PROVIDED, QuerySet
 from django.db.models.functions import Now
 
 from .answers import answer_faults, as_stored, reads_as_json, says_the_same
 from .checking import Fault
 from .claims import HELD_FOR
 from .models import Exchange, Project, Review, ReviewSlot, User
+from .statements import Statement, run
 from .tool_calls import looks_like_calls
 
 logger = logging.getLogger(__name__)
 State, Verb, Origin = Exchange.State, Review.Verb, Exchange.Origin
 LATER = timedelta(hours=1)
+# Reviewers wait for their verdicts, and the ORM takes longer to write these statements than Postgres to carry them out.
+# What is put into the texts below are names of columns.
+# ruff: noqa: S608
+_LONG = ("messages", "user_prompt", "prompt_key")
+_SHORT = ", ".join(str(field.column) for field in Exchange._meta.concrete_fields if field.name not in _LONG)
+_LOCK = f"SELECT {_SHORT} FROM curation_exchange WHERE id = %s AND project_id = %s FOR NO KEY UPDATE"
+_LOCK_SLOTS = "SELECT * FROM curation_reviewslot WHERE exchange_id = %s FOR NO KEY UPDATE"
+_REVIEW_FIELDS = [f for f in Review._meta.concrete_fields if not f.primary_key and f.db_default is NOT_PROVIDED]
+_INSERT = (
+    f"INSERT INTO curation_review ({', '.join(str(field.column) for field in _REVIEW_FIELDS)})"
+    f" VALUES ({', '.join(['%s'] * len(_REVIEW_FIELDS))}) RETURNING id"
+)
+_NOW = "statement_timestamp()"
+_WRITE = (
+    "UPDATE curation_exchange SET state = %s, target = %s, target_origin = %s, decided_by_id = %s,"
+    " included = {included}, decided_at = {decided}, version = version + 1 WHERE id = %s"
+)
+_CLOSE = (
+    f"UPDATE curation_reviewslot SET reviewer_id = %s, claim_token = NULL, claimed_until = NULL, done_at = {_NOW},"
+    " not_before = NULL WHERE id = %s"
+)
+_PUT_OFF = (
+    "UPDATE curation_reviewslot SET reviewer_id = NULL, claim_token = NULL, claimed_until = NULL, done_at = NULL,"
+    f" not_before = {_NOW} + %s WHERE id = %s"
+)
 
 
 class Stale(Exception):
@@ -50,8 +77,14 @@ def effective(exchange: Exchange) -> QuerySet[Review]:
 
 def locked(project: Project, exchange_id: int) -> Exchange:
     """The row, locked against other verdicts but not against new calls that refer to it. Long columns stay behind."""
-    rows = Exchange.objects.select_for_update(no_key=True).filter(project=project)
-    return rows.defer("messages", "user_prompt", "prompt_key").get(pk=exchange_id)
+    found = Exchange.objects.raw(_LOCK, [exchange_id, project.pk])
+    if row := next(iter(found), None):
+        return row
+    raise Exchange.DoesNotExist(f"There is no row {exchange_id} in this project.")
+
+
+def locked_slots(exchange: Exchange) -> list[ReviewSlot]:
+    return list(ReviewSlot.objects.raw(_LOCK_SLOTS, [exchange.pk]))
 
 
 def already(action_id: uuid.UUID, exchange: Exchange, user: User) -> Review | None:
@@ -61,14 +94,18 @@ def already(action_id: uuid.UUID, exchange: Exchange, user: User) -> Review | No
     return review
 
 
-def keep(review: Review) -> None:
-    """Raises BadRequest when its action id was given to another verdict."""
+def keep(review: Review, *besides: Statement) -> None:
+    """Write the verdict, and with it what is to be written `besides`. Raises BadRequest when its action id was given to
+    another verdict.
+    """
+    values = [field.get_db_prep_save(getattr(review, field.attname), connection) for field in _REVIEW_FIELDS]
     try:
-        review.save(force_insert=True)
+        review.pk = run((_INSERT, values), *besides)
     except IntegrityError as error:
         if "action_id" in str(error):
             raise _of_another() from error
         raise
+    review._state.adding = False
 
 
 def _of_another() -> BadRequest:
@@ -125,33 +162,29 @@ def refuse_unteachable(project: Project, exchange: Exchange, target: str | None)
         raise Refused(f"{why}, so this answer cannot be included. {faults[0].words}", faults)
 
 
-def write(exchange: Exchange, review: Review, included: object, decided_by: User | None) -> None:
-    """Write the verdict and the row's new state. A row that stays included as it was keeps its time of inclusion."""
+def write(exchange: Exchange, review: Review, included: object, decided_by: User | None, *besides: Statement) -> None:
+    """Write the verdict and the row's new state, and with them what is to be written `besides`. A row that stays
+    included as it was keeps its time of inclusion.
+    """
     is_unchanged = (review.state_before, review.target_before) == (review.state_after, review.target_after)
     if is_unchanged and exchange.included:
         included = exchange.included
     is_decided = review.state_after in (State.INCLUDED, State.EXCLUDED)
-    keep(review)
-    Exchange.objects.filter(pk=exchange.pk).update(
-        state=review.state_after,
-        target=review.target_after,
-        target_origin=review.origin_after,
-        included=included,
-        decided_at=Now() if is_decided else None,
-        decided_by=decided_by if is_decided else None,
-        version=F("version") + 1,
-    )
+    change = _WRITE.format(included=_NOW if isinstance(included, Now) else "%s", decided=_NOW if is_decided else "NULL")
+    decider = decided_by.pk if decided_by and is_decided else None
+    values: list[Any] = [review.state_after, review.target_after, review.origin_after, decider]
+    values += [exchange.pk] if isinstance(included, Now) else [included, exchange.pk]
+    keep(review, (change, values), *besides)
     logger.info("exchange %s %s by user %s (review %s)", exchange.pk, review.verb, review.reviewer_id, review.pk)
 
 
+def settled(slot: ReviewSlot, user: User, is_done: bool, later: timedelta = LATER) -> Statement:
+    """What closes the slot, or puts it off until later."""
+    return (_CLOSE, [user.pk, slot.pk]) if is_done else (_PUT_OFF, [later, slot.pk])
+
+
 def settle(slot: ReviewSlot, user: User, is_done: bool, later: timedelta = LATER) -> None:
-    ReviewSlot.objects.filter(pk=slot.pk).update(
-        reviewer=user if is_done else None,
-        claim_token=None,
-        claimed_until=None,
-        done_at=Now() if is_done else None,
-        not_before=None if is_done else Now() + later,
-    )
+    run(settled(slot, user, is_done, later))
 
 
 def reopen(slot: ReviewSlot, user: User) -> None:
