@@ -5,7 +5,6 @@ from functools import wraps
 from typing import Any, Concatenate
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import OuterRef, Subquery
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
 
@@ -23,6 +22,14 @@ def role_in(project: Project, user: User) -> int:
     return role or 0
 
 
+def _place_of(user: User, slug: str) -> tuple[Project, int]:
+    """The project and the person's role in it, by one query. Raises Http404 where they are no member."""
+    if user.is_superuser:
+        return get_object_or_404(Project, slug=slug), Role.OWNER
+    membership = get_object_or_404(Membership.objects.select_related("project"), user=user, project__slug=slug)
+    return membership.project, membership.role
+
+
 def role_required(least: Role) -> Callable[[ProjectView], Callable[..., HttpResponseBase]]:
     """For views under /projects/<slug>/: passes the Project in place of the slug, and sets `request.role`.
 
@@ -34,10 +41,7 @@ def role_required(least: Role) -> Callable[[ProjectView], Callable[..., HttpResp
         @wraps(view)
         def wrapped(request: HttpRequest, slug: str, *args: Any, **kwargs: Any) -> HttpResponseBase:
             user: User = request.user  # type: ignore[assignment]  # nobody else passes LoginRequiredMiddleware
-            mine = Membership.objects.filter(project=OuterRef("pk"), user=user).values("role")[:1]
-            seen = Project.objects.visible_to(user).annotate(role_of_visitor=Subquery(mine))
-            project = get_object_or_404(seen, slug=slug)
-            request.role = Role.OWNER if user.is_superuser else project.role_of_visitor  # type: ignore[attr-defined]
+            project, request.role = _place_of(user, slug)  # type: ignore[attr-defined]
             if request.role < least:  # type: ignore[attr-defined]
                 raise PermissionDenied(f"This needs the role “{least.label}” in project {project.slug}.")
             return view(request, project, *args, **kwargs)

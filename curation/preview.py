@@ -37,6 +37,10 @@ class Unseen(NamedTuple):
     times: int
 
 
+def has_unseen(text: str) -> bool:
+    return _UNSEEN.search(text) is not None
+
+
 def seen_and_unseen(text: str) -> list[str | Unseen]:
     """The text in pieces: what can be read as it is, and runs of characters that need a sign to be seen."""
     text = text.replace("\r\n", "\n")

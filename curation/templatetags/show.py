@@ -1,22 +1,42 @@
 """How captured text, amounts and times are shown."""
 
 from datetime import timedelta
+from html import escape
 
 from django import template
 from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from curation.diff import Piece
-from curation.preview import Unseen, seen_and_unseen
+from curation.preview import Unseen, has_unseen, seen_and_unseen
 
 register = template.Library()
+# What a state or a verdict is called, and the class of its pill.
+_PILLS = {
+    "included": ("Included", " in"),
+    "excluded": ("Excluded", " out"),
+    "later": ("Later", " wait"),
+    "undone": ("Undone", ""),
+    "passed": ("Passed on", ""),
+    "awaiting": ("Disputed", ""),
+}
 _MARKS = {"gone": ("del", "removed"), "new": ("ins", "added")}
+
+
+@register.simple_tag
+def pill(state: str) -> SafeString:
+    """A row's state or a verdict in a word, coloured."""
+    words, colour = _PILLS.get(state, ("Waiting", ""))
+    return format_html('<span class="pill{}">{}</span>', colour, words)
 
 
 @register.filter
 def visible(text: str) -> SafeString:
     """The text escaped, with a sign in place of each character that would not be seen."""
-    return format_html_join("", "{}", ((_shown(piece),) for piece in seen_and_unseen(str(text))))
+    text = str(text).replace("\r\n", "\n")
+    if not has_unseen(text):
+        return mark_safe(escape(text))  # noqa: S308 - nearly every text, and a page has many
+    return format_html_join("", "{}", ((_shown(piece),) for piece in seen_and_unseen(text)))
 
 
 def _shown(piece: str | Unseen) -> SafeString:
