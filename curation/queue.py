@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import median
+from typing import Any
 
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -25,6 +26,7 @@ class Progress:
     left: int
     today: int
     seconds_each: float | None
+    can_undo: bool = False
 
     @property
     def total(self) -> int:
@@ -40,12 +42,34 @@ def open_now(project: Project) -> QuerySet[ReviewSlot]:
     return project.slots.filter(Q(not_before=None) | Q(not_before__lte=Now()), done_at=None)
 
 
+# One query for what every page of the queue shows.
+_PROGRESS = """
+SELECT (
+    SELECT count(*) FROM (
+        SELECT FROM curation_reviewslot WHERE project_id = %(project)s AND done_at IS NULL
+          AND (not_before IS NULL OR not_before <= statement_timestamp())
+        LIMIT %(most)s
+    ) AS open
+), ARRAY(
+    SELECT r.created_at FROM curation_review r
+    WHERE r.project_id = %(project)s AND r.reviewer_id = %(me)s AND r.created_at >= %(midnight)s AND r.verb <> 'undone'
+      AND NOT EXISTS (SELECT FROM curation_review o WHERE o.reverses_id = r.id)
+    ORDER BY r.id DESC LIMIT 1000
+), EXISTS (
+    SELECT FROM curation_review r
+    WHERE r.project_id = %(project)s AND r.reviewer_id = %(me)s AND r.verb <> 'undone'
+      AND NOT EXISTS (SELECT FROM curation_review o WHERE o.reverses_id = r.id)
+)
+"""
+
+
 def progress(project: Project, user: User) -> Progress:
-    mine = project.reviews.filter(reviewer=user).exclude(verb=Review.Verb.UNDONE).order_by("-id")
-    times = list(mine.filter(reversed_by=None).values_list("created_at", flat=True)[:1000])
     midnight = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
-    today = [time for time in times if time >= midnight]
-    return Progress(open_now(project)[: COUNTED + 1].count(), len(today), _pace(today[:21]))
+    with connection.cursor() as cursor:
+        values: dict[str, Any] = {"project": project.pk, "me": user.pk, "midnight": midnight, "most": COUNTED + 1}
+        cursor.execute(_PROGRESS, values)
+        left, today, can_undo = cursor.fetchone()
+    return Progress(left, len(today), _pace(today[:21]), can_undo)
 
 
 def _pace(times: list[datetime]) -> float | None:

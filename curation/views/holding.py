@@ -112,7 +112,7 @@ def must_pass(request: HttpRequest, project: Project, exchange_id: int) -> HttpR
     logger.info("exchange %s must_pass=%s by user %s", row.pk, form["is_marked"], request.user.pk)
     if "X-Part" in request.headers:
         mark = MustPass.objects.select_related("marked_by").filter(exchange=row).first()
-        context = {"project": project, "row": row, "must_pass": mark}
+        context = {"project": project, "row": row, "must_pass": mark, "marker": mark and mark.marked_by}
         return render(request, "review/_must_pass.html", context)
     return _back(project, exchange_id)
 

@@ -22,7 +22,6 @@ from curation.queue import standing
 from curation.reading import read
 from curation.review import NothingToUndo, Refused, Stale, Ticket, decide, redo, undo
 from curation.review_forms import LATER_CHOICES, LeaveForm, UndoForm, VerdictForm, valid
-from curation.tagging import tags_around
 from curation.views.files import text_file
 from curation.views.opinions import resolve_page
 from curation.views.stage import frame, on, person, row_of
@@ -222,32 +221,31 @@ def _row_page(
     can_review = request.role >= Role.REVIEWER  # type: ignore[attr-defined]
     slot = slot or (hold(row, user) if can_review else None) or first_slot(row)
     is_held_by_other = slot.is_held and slot.reviewer_id != user.pk
-    call = row.calls.only(
-        "exchange_id", "served_model", "duration_ms", "prompt_tokens", "completion_tokens", "finish_reason"
-    ).first()
     draft = draft_of(row, user) if can_review else None
     if draft and typed is None:
         typed = draft.text
+    takeovers = _takeovers(row)
     context = frame(project, user) | {
         "row": row,
         "reading": read(project, row, typed),
         "slot": slot,
         "draft": draft,
-        "takeover": taken_from(row, user) if is_held_by_other else None,
+        "takeover": _taken_from(row, user, takeovers) if is_held_by_other else None,
         "can_review": can_review,
         "may_decide": can_review and not is_held_by_other and row.state != Exchange.State.AWAITING,
         "is_blind": _is_blind(row),
         "is_held_by_other": is_held_by_other,
         "fault": "",
         "reasons": row.decided_for or (),  # type: ignore[attr-defined]  # an annotation of _row
-        "tags": tags_around(row),
+        "tags": row.tags_around,  # type: ignore[attr-defined]  # the same
         "has_previous": len(trail) > 1,
         "typed": typed is not None,
-        "call": call,
+        "call": row.newest_call,  # type: ignore[attr-defined]  # the same
         "answers": _answers(row),
         "history": _history(row, user),
         "must_pass": getattr(row, "must_pass", None),
-        "takeovers": _takeovers(row),
+        "marker": row.marker,  # type: ignore[attr-defined]  # an annotation of row_of
+        "takeovers": takeovers,
         "later_choices": LATER_CHOICES,
         "opened_at": time.time(),
     }
@@ -272,10 +270,17 @@ def _history(row: Exchange, user: User) -> Any:
     return history(row, user).select_related("reviewer").defer("target_before", "target_after")[:5]
 
 
-def _takeovers(row: Exchange) -> Any:
+def _takeovers(row: Exchange) -> list[Takeover]:
     if _is_blind(row) or not row.has_takeovers:  # type: ignore[attr-defined]  # an annotation of row_of
-        return ()
-    return Takeover.objects.filter(slot__exchange=row).select_related("taken_by", "taken_from")[:3]
+        return []
+    return list(Takeover.objects.filter(slot__exchange=row).select_related("taken_by", "taken_from")[:3])
+
+
+def _taken_from(row: Exchange, user: User, takeovers: list[Takeover]) -> Takeover | None:
+    """Who took this row from the person, where that is why it is not theirs."""
+    if _is_blind(row):
+        return taken_from(row, user)
+    return takeovers[0] if takeovers and takeovers[0].taken_from_id == user.pk else None
 
 
 def _answers(row: Exchange) -> Any:

@@ -7,10 +7,16 @@ from django.test import Client
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
-from curation.models import Draft, Exchange, Membership, Review
+from curation.claims import take_over
+from curation.datasets import freeze
+from curation.drafts import save_draft
+from curation.models import Draft, Exchange, Membership, MustPass, Project, Review
+from curation.recording import record
+from curation.review import undo
+from curation.tagging import tag
 from jobs import repairs
 from jobs.models import Repair, RepairPolicy
-from tests.asking import ask
+from tests.asking import ask, call_of
 from tests.machines import drive
 from tests.provider_stub import Stub, refusal
 
@@ -179,3 +185,30 @@ def test_by_keyboard_the_proposal_comes_by_itself(page: Page, live_server, row, 
     page.get_by_role("button", name="Accept and include").click()
     expect(page.locator("h1")).to_have_text("All rows are decided")
     assert Exchange.objects.get(pk=row.pk).target == "We open at ten."
+
+
+@pytest.mark.django_db
+def test_a_page_with_all_that_can_stand_on_it_costs_at_most_fifteen_queries(
+    reviewer, row, project, ana, ben, give, stub: Stub, django_assert_max_num_queries
+):
+    record([call_of(project, row.user_prompt, "At ten.")])
+    tag(row, "opening hours")
+    MustPass.objects.create(exchange=row, project=project, marked_by=ben, note="again")
+    give(row, ben, "included", target="At nine.")
+    Project.objects.filter(pk=project.pk).update(training_prompt="Answer.")
+    freeze(project, ben)
+    undo(project, ben)
+    for taker in (ana, ben, ana):  # who undid it holds it
+        assert take_over(row, taker)
+    stub.answer = lambda model, messages: "We open at eleven."
+    reviewer.open()
+    reviewer.say("It is eleven.")
+    drive(Repair.objects.get())
+    save_draft(project, ana, row, "At eight.", row.version)
+    with django_assert_max_num_queries(15):
+        page = reviewer.open()
+    for shown in ("At ten.", "opening hours", "must pass", "we open at nine", "At eight.", "eleven", "took"):
+        assert shown.casefold() in page.casefold(), shown
+    assert take_over(row, ben)
+    with django_assert_max_num_queries(15):
+        assert "They took it over from you" in reviewer.open()
