@@ -257,8 +257,11 @@ def _answer_of(call: Call) -> chat.Answer:
 
 
 def _is_stream(call: Call) -> bool:
-    """Asked for a stream and got one: a refusal comes as one object all the same."""
-    return call.is_stream and not call.response_body.lstrip().startswith(b"{")
+    """Whether the answer is a stream of events. To who asked for one a refusal comes as one object all the same, and some
+    providers take "true" for true.
+    """
+    start = call.response_body[:64].lstrip()
+    return start.startswith((b"data:", b"event:", b":")) or (call.is_stream and not start.startswith(b"{"))
 
 
 def _outcome(call: Call, answer: chat.Answer) -> str:
