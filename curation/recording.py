@@ -257,11 +257,13 @@ def _answer_of(call: Call) -> chat.Answer:
 
 
 def _is_stream(call: Call) -> bool:
-    """Whether the answer is a stream of events. To who asked for one a refusal comes as one object all the same, and some
-    providers take "true" for true.
+    """Whether the answer is a stream of events. To who asked for one a refusal comes as one object all the same, and
+    some providers take "true" for true.
     """
     start = call.response_body[:64].lstrip()
-    return start.startswith((b"data:", b"event:", b":")) or (call.is_stream and not start.startswith(b"{"))
+    if start.startswith((b"data:", b"event:", b":")):
+        return True
+    return call.is_stream and not start.startswith(b"{")
 
 
 def _outcome(call: Call, answer: chat.Answer) -> str:
