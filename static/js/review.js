@@ -128,7 +128,8 @@ window.addEventListener("popstate", () => location.reload());
 /* Asking for a part of the page. */
 
 async function part(ids, address, body, isStale = () => false) {
-  const response = await fetch(address, { method: "POST", body, headers: { "X-Part": ids } });
+  // A redirect leads to the log-in and back here, where only forms are taken: it is not followed.
+  const response = await fetch(address, { method: "POST", body, headers: { "X-Part": ids }, redirect: "manual" });
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
   for (const id of ids.split(" ")) {
     const found = page.getElementById(id);
