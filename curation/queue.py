@@ -42,7 +42,7 @@ def open_now(project: Project) -> QuerySet[ReviewSlot]:
     return project.slots.filter(Q(not_before=None) | Q(not_before__lte=Now()), done_at=None)
 
 
-# One query for what every page of the queue shows.
+# One query for what every page of the queue shows: `open_now`, and what `review.undoable` finds, today and at all.
 _PROGRESS = """
 SELECT (
     SELECT count(*) FROM (

@@ -9,7 +9,7 @@ Statement = tuple[str, Sequence[Any]]
 
 
 def run(*statements: Statement) -> Any:
-    """Carry out statements on one way to the database; the first value that the first of them returns, if it does."""
+    """Carry out statements on one way to the database; the first row that the first of them returns, if it does."""
     with connection.cursor() as cursor:
         cursor.execute("; ".join(sql for sql, _ in statements), [value for _, values in statements for value in values])
-        return cursor.fetchone()[0] if cursor.description else None
+        return cursor.fetchone() if cursor.description else None

@@ -31,7 +31,7 @@ _LOCK_SLOTS = "SELECT * FROM curation_reviewslot WHERE exchange_id = %s FOR NO K
 _REVIEW_FIELDS = [f for f in Review._meta.concrete_fields if not f.primary_key and f.db_default is NOT_PROVIDED]
 _INSERT = (
     f"INSERT INTO curation_review ({', '.join(str(field.column) for field in _REVIEW_FIELDS)})"
-    f" VALUES ({', '.join(['%s'] * len(_REVIEW_FIELDS))}) RETURNING id"
+    f" VALUES ({', '.join(['%s'] * len(_REVIEW_FIELDS))}) RETURNING id, created_at"
 )
 _NOW = "statement_timestamp()"
 _WRITE = (
@@ -100,7 +100,7 @@ def keep(review: Review, *besides: Statement) -> None:
     """
     values = [field.get_db_prep_save(getattr(review, field.attname), connection) for field in _REVIEW_FIELDS]
     try:
-        review.pk = run((_INSERT, values), *besides)
+        review.pk, review.created_at = run((_INSERT, values), *besides)
     except IntegrityError as error:
         if "action_id" in str(error):
             raise _of_another() from error

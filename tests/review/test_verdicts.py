@@ -21,6 +21,7 @@ def test_including_keeps_the_captured_answer_and_settles_the_slot(project, ana, 
     assert slot.done_at is not None
     assert (slot.claim_token, slot.claimed_until) == (None, None)
     assert (review.state_before, review.state_after, review.reviewer) == ("pending", "included", ana)
+    assert review.created_at == Review.objects.get().created_at
 
 
 def test_an_edited_answer_becomes_the_target_and_the_captured_one_stays(project, ana, give):
