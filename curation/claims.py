@@ -16,7 +16,8 @@ from .order import Order, order_of
 logger = logging.getLogger(__name__)
 HELD_FOR = timedelta(minutes=5)
 # `id = (… LIMIT 1)` and not `id IN (…)`: the planner may run the latter more than once and claim two.
-# `count(*) = 0` and not NOT EXISTS: the anti join would read the whole table for a reviewer without history.
+# `count(*) = 0` and not NOT EXISTS: the anti join would read the whole table for a reviewer without history. FILTER and
+# not WHERE: else the planner may look among all rows the reviewer ever decided, for each row it considers.
 _CLAIM = """
 UPDATE curation_reviewslot
    SET claim_token = CASE WHEN reviewer_id = %(me)s AND claimed_until > statement_timestamp()
@@ -25,8 +26,8 @@ UPDATE curation_reviewslot
  WHERE id = (SELECT s.id FROM curation_reviewslot s
               WHERE s.done_at IS NULL AND {where}
                 AND (s.meant_for_id IS NULL OR s.meant_for_id = %(me)s)
-                AND (SELECT count(*) FROM curation_reviewslot o
-                      WHERE o.exchange_id = s.exchange_id AND o.id <> s.id AND o.reviewer_id = %(me)s) = 0
+                AND (SELECT count(*) FILTER (WHERE o.reviewer_id = %(me)s) FROM curation_reviewslot o
+                      WHERE o.exchange_id = s.exchange_id AND o.id <> s.id) = 0
               ORDER BY {order} LIMIT 1 FOR UPDATE OF s SKIP LOCKED)
 RETURNING *, (SELECT o.kind FROM curation_revieworder o
                 WHERE o.project_id = curation_reviewslot.project_id AND o.user_id = %(me)s) AS order_kind,
@@ -38,8 +39,8 @@ _PEEK = """
 SELECT s.* FROM curation_reviewslot s
  WHERE s.done_at IS NULL AND {where}
    AND (s.meant_for_id IS NULL OR s.meant_for_id = %(me)s)
-   AND (SELECT count(*) FROM curation_reviewslot o
-         WHERE o.exchange_id = s.exchange_id AND o.id <> s.id AND o.reviewer_id = %(me)s) = 0
+   AND (SELECT count(*) FILTER (WHERE o.reviewer_id = %(me)s) FROM curation_reviewslot o
+         WHERE o.exchange_id = s.exchange_id AND o.id <> s.id) = 0
  ORDER BY {order} LIMIT 1
 """
 _FREE = "(s.claimed_until IS NULL OR s.claimed_until < statement_timestamp() OR s.reviewer_id = %(me)s)"

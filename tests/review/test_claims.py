@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from curation.claims import bring_back, hold, next_slot, release
 from curation.models import Membership, ReviewSlot, User
@@ -107,6 +108,23 @@ def test_the_claim_reads_the_index_of_open_slots(project, ana, django_assert_num
     assert "Seq Scan" not in plan
     with django_assert_num_queries(4):
         next_slot(project, ana)
+
+
+def test_a_claim_never_looks_through_all_that_a_person_decided(project, ana):
+    ask_many(project, 300)
+    with connection.cursor() as cursor:
+        # As the planner knew the table before this person began: hardly a row has a reviewer.
+        cursor.execute("ANALYZE curation_reviewslot")
+        with CaptureQueriesContext(connection) as asked:
+            next_slot(project, ana)
+        claims = [query["sql"] for query in asked if query["sql"].lstrip().startswith("UPDATE")]
+        assert claims
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        for claim in claims:
+            cursor.execute(f"EXPLAIN {claim}")
+            plan = "\n".join(line for (line,) in cursor.fetchall())
+            assert "slot_once" in plan
+            assert "slot_reviewer" not in plan
 
 
 @pytest.mark.django_db(transaction=True)
