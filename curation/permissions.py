@@ -5,13 +5,18 @@ from functools import wraps
 from typing import Any, Concatenate
 
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
 
 from .models import Membership, Project, User
 
 Role = Membership.Role
 ProjectView = Callable[Concatenate[HttpRequest, Project, ...], HttpResponseBase]
+# Every page asks this, and the ORM takes longer to write it than Postgres to answer it.
+_WITH_ROLE = """
+SELECT p.*, m.role FROM curation_membership m JOIN curation_project p ON p.id = m.project_id
+WHERE m.user_id = %s AND p.slug = %s
+"""
 
 
 def role_in(project: Project, user: User) -> int:
@@ -26,8 +31,9 @@ def _place_of(user: User, slug: str) -> tuple[Project, int]:
     """The project and the person's role in it, by one query. Raises Http404 where they are no member."""
     if user.is_superuser:
         return get_object_or_404(Project, slug=slug), Role.OWNER
-    membership = get_object_or_404(Membership.objects.select_related("project"), user=user, project__slug=slug)
-    return membership.project, membership.role
+    for project in Project.objects.raw(_WITH_ROLE, [user.pk, slug]):
+        return project, project.role  # type: ignore[attr-defined]  # the statement's own
+    raise Http404("No project of yours has this name.")
 
 
 def role_required(least: Role) -> Callable[[ProjectView], Callable[..., HttpResponseBase]]:

@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from statistics import median
 from typing import Any
 
+from django.core.cache import cache
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.db.models.functions import Left, Now
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from .assigning import given_to_others
@@ -16,12 +18,17 @@ from .models import Exchange, Project, Review, ReviewSlot, User
 
 # Counting stops here, so that a page costs the same however long the queue is.
 COUNTED = 10_000
+# Beyond this many the number may be a few seconds old: to count them would be the dearest part of a row's page.
+COUNTED_ANEW = 1_000
+COUNTED_EVERY = 10  # seconds
 PAUSE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
 class Progress:
-    """`left` rows can be decided now (counted up to 10,000); `today` were decided by this person since midnight UTC."""
+    """`left` rows can be decided now (counted up to 10,000, and anew each time up to 1,000); `today` were decided by
+    this person since midnight UTC.
+    """
 
     left: int
     today: int
@@ -42,34 +49,44 @@ def open_now(project: Project) -> QuerySet[ReviewSlot]:
     return project.slots.filter(Q(not_before=None) | Q(not_before__lte=Now()), done_at=None)
 
 
-# One query for what every page of the queue shows: `open_now`, and what `review.undoable` finds, today and at all.
-_PROGRESS = """
-SELECT (
+# How many `open_now` finds.
+_LEFT = """(
     SELECT count(*) FROM (
         SELECT FROM curation_reviewslot WHERE project_id = %(project)s AND done_at IS NULL
           AND (not_before IS NULL OR not_before <= statement_timestamp())
         LIMIT %(most)s
     ) AS open
-), ARRAY(
-    SELECT r.created_at FROM curation_review r
-    WHERE r.project_id = %(project)s AND r.reviewer_id = %(me)s AND r.created_at >= %(midnight)s AND r.verb <> 'undone'
-      AND NOT EXISTS (SELECT FROM curation_review o WHERE o.reverses_id = r.id)
-    ORDER BY r.id DESC LIMIT 1000
-), EXISTS (
+)"""
+# One query for what every page of the queue shows: that, and what `review.undoable` finds, today and at all.
+_PROGRESS = f"""
+SELECT {_LEFT}, count(created_at), (array_agg(created_at ORDER BY id DESC))[:21], EXISTS (
     SELECT FROM curation_review r
     WHERE r.project_id = %(project)s AND r.reviewer_id = %(me)s AND r.verb <> 'undone'
       AND NOT EXISTS (SELECT FROM curation_review o WHERE o.reverses_id = r.id)
-)
-"""
+) FROM (
+    SELECT r.id, r.created_at FROM curation_review r
+    WHERE r.project_id = %(project)s AND r.reviewer_id = %(me)s AND r.created_at >= %(midnight)s AND r.verb <> 'undone'
+      AND NOT EXISTS (SELECT FROM curation_review o WHERE o.reverses_id = r.id)
+    ORDER BY r.id DESC LIMIT 1000
+) AS today
+"""  # noqa: S608 - constants of ours
 
 
 def progress(project: Project, user: User) -> Progress:
     midnight = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
     with connection.cursor() as cursor:
-        values: dict[str, Any] = {"project": project.pk, "me": user.pk, "midnight": midnight, "most": COUNTED + 1}
+        values: dict[str, Any] = {"project": project.pk, "me": user.pk, "midnight": midnight, "most": COUNTED_ANEW + 1}
         cursor.execute(_PROGRESS, values)
-        left, today, can_undo = cursor.fetchone()
-    return Progress(left, len(today), _pace(today[:21]), can_undo)
+        left, today, newest, can_undo = cursor.fetchone()
+    if left > COUNTED_ANEW:
+        left = cache.get_or_set(f"left-{project.pk}", partial(_left, project), COUNTED_EVERY)
+    return Progress(left, today, _pace(newest or []), can_undo)
+
+
+def _left(project: Project) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {_LEFT}", {"project": project.pk, "most": COUNTED + 1})
+        return cursor.fetchone()[0]
 
 
 def _pace(times: list[datetime]) -> float | None:
@@ -79,28 +96,22 @@ def _pace(times: list[datetime]) -> float | None:
     return median(working) if len(working) >= 3 else None
 
 
-def last_verdicts(project: Project, user: User, count: int = 8, before: int | None = None) -> QuerySet[Review]:
+_LAST = """
+SELECT r.id, r.verb, r.created_at, r.reasons, r.reverses_id, r.slot_id, r.exchange_id, r.state_after, r.reviewer_id,
+    r.project_id, left(e.user_prompt, 80) AS excerpt,
+    EXISTS (SELECT FROM curation_review o WHERE o.reverses_id = r.id) AS is_undone
+FROM curation_review r JOIN curation_exchange e ON e.id = r.exchange_id
+WHERE r.project_id = %(project)s AND r.reviewer_id = %(me)s AND (%(before)s::bigint IS NULL OR r.id < %(before)s)
+ORDER BY r.id DESC LIMIT %(count)s
+"""
+
+
+def last_verdicts(project: Project, user: User, count: int = 8, before: int | None = None) -> list[Review]:
     """The person's newest verdicts, or those before that one, with `excerpt`, the beginning of the prompt, and
     `is_undone`.
     """
-    undoing = Review.objects.filter(reverses=OuterRef("pk"))
-    mine = project.reviews.filter(reviewer=user)
-    return (
-        (mine if before is None else mine.filter(pk__lt=before))
-        .annotate(excerpt=Left("exchange__user_prompt", 80), is_undone=Exists(undoing))
-        .only(
-            "verb",
-            "created_at",
-            "reasons",
-            "reverses_id",
-            "slot_id",
-            "exchange_id",
-            "state_after",
-            "reviewer_id",
-            "project_id",
-        )
-        .order_by("-id")[:count]
-    )
+    values = {"project": project.pk, "me": user.pk, "before": before, "count": count}
+    return list(Review.objects.raw(_LAST, values))
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,17 @@
 """Tags on rows: put on, taken off, suggested."""
 
-from django.contrib.postgres.expressions import ArraySubquery
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
-from django.db.models.functions import JSONObject
 
-from .models import Exchange, Project, Tag
+from .models import Exchange, Tag
 
 SUGGESTED = 200
+# What `tags_around` finds, within a statement that reads an Exchange `e`: [{name, is_here}, …].
+TAGS_OF_ROW = f"""ARRAY(
+    SELECT json_build_object('name', t.name, 'is_here', here.tag_id IS NOT NULL)
+    FROM curation_tag t LEFT JOIN curation_tag_exchanges here ON here.tag_id = t.id AND here.exchange_id = e.id
+    WHERE t.project_id = e.project_id ORDER BY here.tag_id IS NULL, t.name LIMIT {SUGGESTED}
+)"""  # noqa: S608 - a number of ours
 
 
 def tag(row: Exchange, name: str) -> None:
@@ -28,16 +32,6 @@ def untag(row: Exchange, name: str) -> None:
 
 def tags_around(row: Exchange) -> QuerySet[Tag]:
     """The row's tags (`is_here`) and after them others of the project, as suggestions."""
-    return _around(row.project_id, row.pk)
-
-
-def tags_of_row(project: Project) -> ArraySubquery:
-    """The same within a query of a project's Exchanges: [{name, is_here}, …]."""
-    around = _around(project.pk, OuterRef(OuterRef("pk")))
-    return ArraySubquery(around.values(json=JSONObject(name="name", is_here="is_here")))
-
-
-def _around(project_id: int, row: int | OuterRef) -> QuerySet[Tag]:
-    here = Tag.exchanges.through.objects.filter(tag_id=OuterRef("pk"), exchange_id=row)
-    tags = Tag.objects.filter(project_id=project_id).annotate(is_here=Exists(here))
+    here = Tag.exchanges.through.objects.filter(tag_id=OuterRef("pk"), exchange_id=row.pk)
+    tags = Tag.objects.filter(project_id=row.project_id).annotate(is_here=Exists(here))
     return tags.order_by("-is_here", "name")[:SUGGESTED]

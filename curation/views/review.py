@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from django.contrib import messages
-from django.db.models.functions import Left
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -15,7 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from curation.claims import bring_back, first_slot, hold, next_slot, peek, release, taken_from
 from curation.drafts import draft_of, drafts_in, save_draft
-from curation.models import Exchange, Project, ReviewSlot, Takeover, User
+from curation.models import Answer, Exchange, Project, ReviewSlot, Takeover, User
 from curation.opinions import history, may_resolve
 from curation.permissions import Role, role_required
 from curation.queue import standing
@@ -26,6 +25,11 @@ from curation.views.files import text_file
 from curation.views.opinions import resolve_page
 from curation.views.stage import frame, on, person, row_of
 from curation.views.trail import keep_trail, trail_of
+
+_ANSWERS = """
+SELECT id, seen_count, last_seen_at, left(text, 300) AS excerpt FROM curation_answer
+WHERE exchange_id = %s ORDER BY seen_count DESC, id LIMIT 5
+"""
 
 logger = logging.getLogger(__name__)
 
@@ -196,6 +200,7 @@ def _keep(project: Project, user: User, row: Exchange, typed: str | None, versio
     """What was typed outlives a verdict that was not taken."""
     if typed is not None:
         save_draft(project, user, row, typed, version)
+        row.has_drafts = True  # type: ignore[attr-defined]  # an annotation of row_of
 
 
 def seconds(opened_at: float | None) -> float | None:
@@ -221,7 +226,7 @@ def _row_page(
     can_review = request.role >= Role.REVIEWER  # type: ignore[attr-defined]
     slot = slot or (hold(row, user) if can_review else None) or first_slot(row)
     is_held_by_other = slot.is_held and slot.reviewer_id != user.pk
-    draft = draft_of(row, user) if can_review else None
+    draft = draft_of(row, user) if can_review and row.has_drafts else None  # type: ignore[attr-defined]  # of row_of
     if draft and typed is None:
         typed = draft.text
     takeovers = _takeovers(row)
@@ -243,7 +248,7 @@ def _row_page(
         "call": row.newest_call,  # type: ignore[attr-defined]  # the same
         "answers": _answers(row),
         "history": _history(row, user),
-        "must_pass": getattr(row, "must_pass", None),
+        "must_pass": row.mark,  # type: ignore[attr-defined]  # the same
         "marker": row.marker,  # type: ignore[attr-defined]  # an annotation of row_of
         "takeovers": takeovers,
         "later_choices": LATER_CHOICES,
@@ -285,7 +290,7 @@ def _taken_from(row: Exchange, user: User, takeovers: list[Takeover]) -> Takeove
 
 def _answers(row: Exchange) -> Any:
     """The different answers the prompt got, most frequent first, where there is more than one."""
-    return row.answers.annotate(excerpt=Left("text", 300)).defer("text")[:5] if row.answer_count > 1 else ()
+    return list(Answer.objects.raw(_ANSWERS, [row.pk])) if row.answer_count > 1 else ()
 
 
 def _stale_page(

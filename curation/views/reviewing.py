@@ -28,7 +28,7 @@ def activity(request: HttpRequest, project: Project) -> HttpResponse:
     """All I decided, newest first, each with its undo; and what I typed and did not decide."""
     user = _person(request)
     before = read_query(ActivityForm(request.GET))["before"]
-    lines = list(last_verdicts(project, user, LINES + 1, before))
+    lines = last_verdicts(project, user, LINES + 1, before)
     mine = progress(project, user)
     sees_names = request.role >= Role.OWNER  # type: ignore[attr-defined]
     context = {

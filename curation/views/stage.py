@@ -3,18 +3,44 @@
 import uuid
 from typing import Any
 
-from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Exists, F, OuterRef, Subquery
-from django.db.models.functions import JSONObject
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
 from curation.claims import next_slot
-from curation.models import Example, Exchange, LoggedCall, Project, Review, ReviewSlot, Takeover, User
+from curation.models import Exchange, Project, Review, ReviewSlot, User
 from curation.queue import last_verdicts, progress
-from curation.tagging import tags_of_row
+from curation.tagging import TAGS_OF_ROW
 
-_OF_CALL = ("id", "served_model", "duration_ms", "prompt_tokens", "completion_tokens", "finish_reason")
+_COLUMNS = ", ".join(
+    f"e.{field.column}" for field in Exchange._meta.concrete_fields if field.name not in ("user_prompt", "prompt_key")
+)
+# By hand, because this is the page that a reviewer waits for at each verdict: the ORM takes 7 ms to write it, and
+# Postgres 1 ms to answer it.
+_ROW = f"""
+SELECT {_COLUMNS}, decider.username AS decider, marker.username AS marker,
+    CASE WHEN m.exchange_id IS NOT NULL THEN json_build_object('note', m.note) END AS mark,
+    ARRAY(SELECT v.number FROM curation_example x JOIN curation_datasetversion v ON v.id = x.version_id
+        WHERE x.exchange_id = e.id ORDER BY v.number) AS frozen_in,
+    EXISTS (SELECT FROM curation_reviewslot WHERE exchange_id = e.id AND position = 2) AS has_several,
+    EXISTS (SELECT FROM curation_review WHERE exchange_id = e.id) AS has_history,
+    EXISTS (SELECT FROM curation_takeover t JOIN curation_reviewslot s ON s.id = t.slot_id
+        WHERE s.exchange_id = e.id) AS has_takeovers,
+    EXISTS (SELECT FROM curation_draft WHERE exchange_id = e.id) AS has_drafts,
+    {TAGS_OF_ROW} AS tags_around,
+    (SELECT json_build_object('id', c.id, 'served_model', c.served_model, 'duration_ms', c.duration_ms,
+            'prompt_tokens', c.prompt_tokens, 'completion_tokens', c.completion_tokens,
+            'finish_reason', c.finish_reason)
+        FROM curation_loggedcall c WHERE c.exchange_id = e.id ORDER BY c.started_at DESC, c.id DESC LIMIT 1
+    ) AS newest_call,
+    (SELECT r.reasons FROM curation_review r
+        WHERE r.exchange_id = e.id AND NOT r.is_opinion AND r.verb <> 'undone'
+            AND NOT EXISTS (SELECT FROM curation_review o WHERE o.reverses_id = r.id)
+        ORDER BY r.id DESC LIMIT 1
+    ) AS decided_for
+FROM curation_exchange e LEFT JOIN curation_user decider ON decider.id = e.decided_by_id
+LEFT JOIN curation_mustpass m ON m.exchange_id = e.id LEFT JOIN curation_user marker ON marker.id = m.marked_by_id
+WHERE e.project_id = %s AND e.id = %s
+"""  # noqa: S608 - constants of ours
 
 
 def person(request: HttpRequest) -> User:
@@ -24,28 +50,15 @@ def person(request: HttpRequest) -> User:
 
 def row_of(project: Project, exchange_id: int) -> Exchange:
     """With `frozen_in`, the numbers of the versions that hold it, `decided_for`, the reasons of its verdict, `decider`
-    and `marker`, the names of who decided it and who said that it must pass, `has_several`, whether several people look
-    at it, `has_history`, whether anybody decided it yet, `has_takeovers`, `tags_around` as `tags_of_row` has them, and
-    `newest_call`, what its page says of that.
+    and `marker`, the names of who decided it and who said that it must pass, `mark`, what was noted with the latter,
+    `has_several`, whether several people look at it, `has_history`, whether anybody decided it yet, `has_takeovers`,
+    `has_drafts` of anybody, `tags_around` as {name, is_here}, and `newest_call`, what its page says of that. Raises
+    Http404.
     """
-    calls = LoggedCall.objects.filter(exchange=OuterRef("pk")).order_by("-started_at", "-id")
-    numbers = Example.objects.filter(exchange=OuterRef("pk")).order_by("version__number").values("version__number")
-    verdicts = Review.objects.filter(exchange=OuterRef("pk"), reversed_by=None, is_opinion=False)
-    standing = verdicts.exclude(verb=Review.Verb.UNDONE)
-    second = ReviewSlot.objects.filter(exchange=OuterRef("pk"), position=2)
-    rows = project.exchanges.defer("user_prompt", "prompt_key").select_related("must_pass")
-    rows = rows.annotate(
-        decider=F("decided_by__username"),
-        marker=F("must_pass__marked_by__username"),
-        frozen_in=ArraySubquery(numbers),
-        has_several=Exists(second),
-        has_history=Exists(Review.objects.filter(exchange=OuterRef("pk"))),
-        has_takeovers=Exists(Takeover.objects.filter(slot__exchange=OuterRef("pk"))),
-        tags_around=tags_of_row(project),
-        newest_call=Subquery(calls.values(json=JSONObject(**{name: name for name in _OF_CALL}))[:1]),
-        decided_for=Subquery(standing.order_by("-id").values("reasons")[:1]),
-    )
-    return get_object_or_404(rows, pk=exchange_id)
+    for row in Exchange.objects.raw(_ROW, [project.pk, exchange_id]):
+        row.project = project
+        return row
+    raise Http404("This project has no such row.")
 
 
 def on(project: Project, user: User, after: ReviewSlot) -> HttpResponse:
@@ -58,7 +71,7 @@ def on(project: Project, user: User, after: ReviewSlot) -> HttpResponse:
 
 def frame(project: Project, user: User) -> dict[str, Any]:
     """What every page of the queue shows around its content."""
-    verdicts = list(last_verdicts(project, user))
+    verdicts = last_verdicts(project, user)
     mine = progress(project, user)
     return {
         "project": project,

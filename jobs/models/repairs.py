@@ -43,6 +43,11 @@ class RepairPolicy(models.Model):
         return f"repair policy of {self.project_id}"
 
     @property
+    def is_set(self) -> bool:
+        """Does `asked` name a model? Without reading who serves it."""
+        return self.alias_id is not None or bool(self.provider_id and self.model)
+
+    @property
     def asked(self) -> tuple[Provider, str] | None:
         """Provider and model that are asked now; None where nobody chose any."""
         if self.alias:

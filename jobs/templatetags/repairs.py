@@ -22,12 +22,12 @@ def repair_panel(context: Any, row: Exchange, may_decide: bool) -> dict[str, Any
     if not may_decide:
         return {"is_offered": False}
     user = context["user"]
-    policy, repair = offered(row, user)
+    may_ask, repair = offered(row, user)
     names = ("project", "user", "row", "slot", "action", "opened_at", "csrf_token")
     shown = {name: context.get(name) for name in names} | {"repair": repair}
     if repair and repair.proposal is not None:
         return shown | {"is_offered": True} | _proposal(row, repair)
-    return shown | {"is_offered": repair is not None or policy.asked is not None}
+    return shown | {"is_offered": repair is not None or may_ask}
 
 
 def _proposal(row: Exchange, repair: Repair) -> dict[str, Any]:
