@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.db import connection
+
 from .chat import ChatError, Message, canonical, digest, split_prompt, training_messages
 from .models import Exchange, Project
 from .tool_calls import calls_in
@@ -22,11 +24,7 @@ class Renderer:
     def __init__(self, project: Project) -> None:
         self.keeps_captured = project.keeps_captured_prompt or not project.training_prompt
         self._prompt = "" if project.keeps_captured_prompt else project.training_prompt
-        self._variants = (
-            {}
-            if project.keeps_captured_prompt
-            else dict(project.prompt_variants.values_list("digest", "training_prompt"))
-        )
+        self._variants = {} if project.keeps_captured_prompt else _variants(project)
 
     @property
     def has_variants(self) -> bool:
@@ -57,6 +55,13 @@ class Renderer:
     def body(self, row: Exchange) -> str:
         """The row's example as it is frozen. Raises Unteachable."""
         return canonical(self.example(row.messages, row.teaches, row.tools))
+
+
+def _variants(project: Project) -> dict[str, str]:
+    """What each captured system prompt gives way to, by its digest; by hand, as a row's page asks it each time."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT digest, training_prompt FROM curation_promptvariant WHERE project_id = %s", [project.pk])
+        return dict(cursor.fetchall())
 
 
 def _trainable(message: Message) -> Message:
