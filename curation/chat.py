@@ -1,7 +1,7 @@
 """The chat format: what a prompt is, what was answered, what a training example says. Pure."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -137,10 +137,11 @@ def request_messages(request: Any) -> list[Message]:
 @dataclass(kw_only=True)
 class Answer:
     """What came back. `text` is null without an answer (an error, broken off before); calls of tools are an answer, as
-    `tool_calls` writes them.
+    `tool_calls` writes them. `others` are what the further choices say, where more than one was asked for.
     """
 
     text: str | None = None
+    others: Sequence[str] = ()
     finish_reason: str = ""
     model: str = ""
     prompt_tokens: int | None = None
@@ -150,7 +151,7 @@ class Answer:
 
 
 def read_answer(body: bytes, is_stream: bool) -> Answer:
-    """Read a chat completion or a legacy completion, of several choices the first. Takes any bytes, raises nothing."""
+    """Read a chat completion or a legacy completion. Takes any bytes, raises nothing."""
     return _read_stream(body) if is_stream else _read_object(load(body))
 
 
@@ -173,17 +174,24 @@ def _read_object(value: Any) -> Answer:
     _read_common(answer, value)
     if answer.error_code:
         return answer
-    choice = _choice_of(value, 0)
-    if choice is None:
+    choices: dict[int, dict[str, Any]] = {}
+    for index, choice in _choices_of(value):
+        choices.setdefault(index, choice)
+    if 0 not in choices:
         return Answer(error_code="invalid_answer")
-    message = choice.get("message")
-    if isinstance(message, dict):
-        answer.text = _words(message)
-    elif isinstance(choice.get("text"), str):
-        answer.text = choice["text"]
-    answer.finish_reason = word_of(choice.get("finish_reason"))
+    first = choices.pop(0)
+    answer.text = _said(first)
+    answer.others = [text for index in sorted(choices) if (text := _said(choices[index]))]
+    answer.finish_reason = word_of(first.get("finish_reason"))
     answer.is_complete = True
     return answer
+
+
+def _said(choice: dict[str, Any]) -> str | None:
+    message = choice.get("message")
+    if isinstance(message, dict):
+        return _words(message)
+    return choice["text"] if isinstance(choice.get("text"), str) else None
 
 
 def _words(message: Message) -> str | None:
@@ -209,12 +217,13 @@ def _read_common(answer: Answer, value: dict[str, Any]) -> None:
         answer.error_code = word_of(details.get("code")) or word_of(details.get("type")) or "error"
 
 
-def _choice_of(value: dict[str, Any], index: int) -> dict[str, Any] | None:
+def _choices_of(value: dict[str, Any]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Each with its index."""
     choices = value.get("choices")
     for choice in choices if isinstance(choices, list) else ():
-        if isinstance(choice, dict) and choice.get("index", 0) == index:
-            return choice
-    return None
+        index = choice.get("index", 0) if isinstance(choice, dict) else None
+        if isinstance(index, int):
+            yield index, choice
 
 
 def word_of(value: Any) -> str:
@@ -228,7 +237,8 @@ def count_of(value: Any) -> int | None:
 
 
 def _read_stream(body: bytes) -> Answer:
-    answer, words = Answer(), _Words()
+    answer = Answer()
+    choices: dict[int, _Choice] = {}
     for data in events(body):
         if data == b"[DONE]":
             answer.is_complete = True
@@ -236,22 +246,27 @@ def _read_stream(body: bytes) -> Answer:
         value = load(data)
         if isinstance(value, dict):
             _read_common(answer, value)
-            words.take(value)
-    answer.text = words.text
-    answer.finish_reason = words.finished.get(0, "")
-    answer.is_complete = not answer.error_code and (answer.is_complete or words.are_finished)
+            for index, piece in _choices_of(value):
+                if index not in choices:
+                    choices[index] = _Choice()
+                choices[index].add(piece)
+    have_ended = bool(choices) and all(choice.finish_reason for choice in choices.values())
+    first = choices.pop(0, _Choice())
+    answer.text = first.text
+    answer.others = [text for index in sorted(choices) if (text := choices[index].text)]
+    answer.finish_reason = first.finish_reason
+    answer.is_complete = not answer.error_code and (answer.is_complete or have_ended)
     return answer
 
 
-class _Words:
-    """Puts the pieces of a stream's first choice together, and knows which choices have ended."""
+class _Choice:
+    """Puts the pieces of one of a stream's choices together."""
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
         self._calls = Pieces()
         self._calls_tools = False
-        self._started: set[Any] = set()
-        self.finished: dict[Any, str] = {}
+        self.finish_reason = ""
 
     @property
     def text(self) -> str | None:
@@ -260,23 +275,9 @@ class _Words:
             return calls.text
         return None if not self._pieces or (self._calls_tools and not text) else text
 
-    @property
-    def are_finished(self) -> bool:
-        return bool(self._started) and self._started == self.finished.keys()
-
-    def take(self, value: dict[str, Any]) -> None:
-        choices = value.get("choices")
-        for choice in choices if isinstance(choices, list) else ():
-            index = choice.get("index", 0) if isinstance(choice, dict) else None
-            if not isinstance(index, int):
-                continue
-            self._started.add(index)
-            if reason := word_of(choice.get("finish_reason")):
-                self.finished[index] = reason
-            if index == 0:
-                self._add(choice)
-
-    def _add(self, choice: dict[str, Any]) -> None:
+    def add(self, choice: dict[str, Any]) -> None:
+        if reason := word_of(choice.get("finish_reason")):
+            self.finish_reason = reason
         delta = choice.get("delta")
         if not isinstance(delta, dict):
             delta = {"content": choice.get("text")}

@@ -123,6 +123,8 @@ _COLUMNS = {
     "masked_count": "integer",
     "answer": "text",
     "answer_digest": "text",
+    "other_answers": "text[]",
+    "other_digests": "text[]",
     "finish_reason": "text",
     "prompt_tokens": "integer",
     "completion_tokens": "integer",
@@ -184,6 +186,7 @@ def _row(call: Call, masked_count: int) -> Row:
     outcome = _outcome(call, answer)
     texts = _Texts()
     words = None if answer.text is None else texts.clean(answer.text)
+    others = [texts.clean(text) for text in answer.others]
     is_whole = outcome == Outcome.COMPLETED and answer.is_complete and words is not None
     request, messages, prompt = _prompt_of(call, texts) if is_whole else ({}, None, None)
     context = None if prompt is None else chat.context_digest(prompt.context)
@@ -204,6 +207,8 @@ def _row(call: Call, masked_count: int) -> Row:
         "response_body": texts.decode(call.response_body),
         "answer": words,
         "answer_digest": None if words is None else chat.digest(words),
+        "other_answers": others or None,
+        "other_digests": [chat.digest(text) for text in others] or None,
         "finish_reason": texts.clean(answer.finish_reason, 40),
         "prompt_tokens": answer.prompt_tokens,
         "completion_tokens": answer.completion_tokens,

@@ -76,11 +76,18 @@ INSERT INTO curation_reviewslot (project_id, exchange_id, position, priority)
 SELECT project_id, exchange_id, 1, 0 FROM curation_prompt WHERE speaker IS NOT NULL ORDER BY exchange_id;
 
 INSERT INTO curation_answer AS a (exchange_id, digest, text, model, seen_count, first_seen_at, last_seen_at)
-SELECT exchange_id, answer_digest, min(answer), (array_agg(served_model ORDER BY started_at, id))[1], count(*),
+SELECT exchange_id, digest, min(text), (array_agg(served_model ORDER BY started_at, id))[1], count(*),
     min(started_at), max(started_at)
-FROM curation_asked JOIN curation_incoming USING (id)
-GROUP BY exchange_id, answer_digest
-ORDER BY exchange_id, answer_digest
+FROM (
+    SELECT id, exchange_id, answer_digest AS digest, answer AS text, served_model, started_at
+    FROM curation_asked JOIN curation_incoming USING (id)
+    UNION ALL
+    SELECT id, exchange_id, other.digest, other.text, served_model, started_at
+    FROM curation_asked JOIN curation_incoming USING (id), unnest(other_digests, other_answers) AS other (digest, text)
+    WHERE other_digests IS NOT NULL
+) AS said
+GROUP BY exchange_id, digest
+ORDER BY exchange_id, digest
 ON CONFLICT (exchange_id, digest) DO UPDATE SET
     seen_count = a.seen_count + EXCLUDED.seen_count,
     first_seen_at = LEAST(a.first_seen_at, EXCLUDED.first_seen_at),
@@ -98,6 +105,13 @@ UPDATE curation_exchange e SET
     last_seen_at = GREATEST(e.last_seen_at, again.last_seen_at)
 FROM curation_prompt again JOIN held ON held.id = again.exchange_id
 WHERE e.id = held.id;
+
+-- New prompts were given the count of their calls' first choices above.
+UPDATE curation_exchange e SET answer_count = (SELECT count(*) FROM curation_answer a WHERE a.exchange_id = e.id)
+FROM curation_prompt new
+WHERE e.id = new.exchange_id AND new.speaker IS NOT NULL AND new.exchange_id IN (
+    SELECT exchange_id FROM curation_asked JOIN curation_incoming USING (id) WHERE other_digests IS NOT NULL
+);
 
 INSERT INTO curation_loggedcall (
     id, project_id, exchange_id, api_key_id, provider_id, source, outcome, endpoint, requested_model, served_model,

@@ -127,7 +127,8 @@ class Judge:
         yield from _said(facts)
         if facts.answer_count > 1:
             strength = min(1.0, 0.5 + 0.25 * (facts.answer_count - 1))
-            yield "different", f"Answered {facts.answer_count} ways in {facts.seen_count:,} calls", strength
+            calls = "one call" if facts.seen_count == 1 else f"{facts.seen_count:,} calls"
+            yield "different", f"Answered {facts.answer_count} ways in {calls}", strength
         if facts.dissenters:
             names = facts.dissenters[0] if len(facts.dissenters) == 1 else f"{len(facts.dissenters)} other models"
             yield "candidate", f"Answered otherwise by {names}", 1.0

@@ -64,6 +64,50 @@ def test_a_repeat_raises_the_count_and_keeps_each_different_answer(project: Proj
     ]
 
 
+def in_choices(*texts: str) -> bytes:
+    choices = [{"index": n, "message": {"role": "assistant", "content": text}} for n, text in enumerate(texts)]
+    return json.dumps({"model": "m-1", "choices": [{**choice, "finish_reason": "stop"} for choice in choices]}).encode()
+
+
+def in_streamed_choices(*texts: str) -> bytes:
+    """A word of each in turn, as providers send them."""
+    words = [
+        (n, word) for place in range(3) for n, text in enumerate(texts) for word in text.split(" ")[place : place + 1]
+    ]
+    pieces = [{"index": n, "delta": {"content": f"{word} "}} for n, word in words]
+    ends = [{"index": n, "delta": {}, "finish_reason": "stop"} for n in range(len(texts))]
+    events = [json.dumps({"model": "m-1", "choices": [choice]}) for choice in pieces + ends]
+    return "".join(f"data: {event}\n\n" for event in [*events, "[DONE]"]).encode()
+
+
+def test_of_several_choices_each_is_an_answer(project: Project):
+    several = make_call(project, "Where?", response_body=in_choices("Left.", "Right.", "Left."))
+    record([several, make_call(project, "When?", "Now.")])
+    where = Exchange.objects.get(pk=LoggedCall.objects.get(pk=several.id).exchange_id)
+    assert (where.response, where.seen_count, where.answer_count) == ("Left.", 1, 2)
+    assert list(where.answers.values_list("text", "seen_count")) == [("Left.", 2), ("Right.", 1)]
+    assert Exchange.objects.get(user_prompt="When?").answer_count == 1
+
+    record([make_call(project, "where?", response_body=in_choices("Right.", "Up."))])
+    where.refresh_from_db()
+    assert (where.response, where.seen_count, where.answer_count) == ("Left.", 2, 3)
+    assert set(where.answers.values_list("text", "seen_count")) == {("Left.", 2), ("Right.", 2), ("Up.", 1)}
+
+
+def test_of_several_streamed_choices_each_is_an_answer(project: Project):
+    body = in_streamed_choices("To the left.", "Right.")
+    record([make_call(project, "Where?", is_stream=True, response_body=body)])
+    exchange = Exchange.objects.get()
+    assert (exchange.response, exchange.answer_count) == ("To the left. ", 2)
+    assert set(exchange.answers.values_list("text", flat=True)) == {"To the left. ", "Right. "}
+
+
+def test_a_choice_cannot_hold_what_no_database_takes(project: Project):
+    record([make_call(project, "Where?", response_body=in_choices("Left.", "R\x00ight \ud800.", ""))])
+    assert set(Exchange.objects.get().answers.values_list("text", flat=True)) == {"Left.", "R\ufffdight \ufffd."}
+    assert LoggedCall.objects.get().is_cleaned
+
+
 def test_the_earliest_call_of_a_batch_speaks_for_its_prompt(project: Project):
     now = timezone.now()
     late = make_call(project, "WHERE?", "Right.", started_at=now)
