@@ -8,6 +8,7 @@ the connection goes to the address that was judged. Redirects are followed nowhe
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Self
 from urllib.parse import urlsplit
@@ -38,6 +39,14 @@ class Reach:
 
     networks: tuple[Network, ...] = ()
     is_everywhere: bool = False
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        """Once: every call asks for it, and networks take their time to make it."""
+        return hash((self.networks, self.is_everywhere))
 
     @classmethod
     def of(cls, networks: Iterable[str]) -> Self:

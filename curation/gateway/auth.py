@@ -5,7 +5,7 @@ import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from django.db import Error as DatabaseFailure
 from django.db import close_old_connections, connection
@@ -24,6 +24,13 @@ _LONGEST_KEY = 200
 _FIRST_LOAD = 5.0  # seconds a call waits for the keys after a start
 _RELOAD = 1.0  # seconds a call waits for what has just changed
 _RETRY = 0.5
+
+
+class Asking(NamedTuple):
+    """Whose key it is, and what to wait for before that is sure (see Listener.fence)."""
+
+    digest: str
+    fence: asyncio.Future[None] | None
 
 
 @dataclass(frozen=True)
@@ -162,19 +169,25 @@ class Directory:
         self._thread.submit(connection.close)
         self._thread.shutdown()
 
-    async def routes(self) -> Routes:
-        """What is true of every change committed before now. Raises Refusal before anything could be read."""
-        await self._listener.fence()
+    def ask(self, key: str) -> Asking:
+        """Begins to ask whose key it is. A request's work that depends on nothing is done while that is under way."""
+        return Asking(ApiKey.digest_of(key) if len(key) <= _LONGEST_KEY else "", self._listener.fence())
+
+    def known(self, asking: Asking) -> Caller | None:
+        """Who calls, as far as is known without waiting."""
+        return self._routes.callers.get(asking.digest) if self._routes else None
+
+    async def caller(self, asking: Asking) -> tuple[Caller, Routes]:
+        """With every change that was committed before it was asked. Raises Refusal for a key that is none of ours, and
+        before anything could be read.
+        """
+        if asking.fence is not None:
+            await asking.fence
         if self._loaded_changes < self._changes and not self._is_failing:
             await self._wait_for_load()
         if self._routes is None:
             raise unavailable()
-        return self._routes
-
-    async def caller(self, key: str) -> tuple[Caller, Routes]:
-        """Raises Refusal for a key that is none of ours."""
-        routes = await self.routes()
-        caller = routes.callers.get(ApiKey.digest_of(key)) if len(key) <= _LONGEST_KEY else None
+        caller = self.known(asking)
         if caller is None:
             if not self._listener.is_connected:
                 raise unavailable()  # it may have been made since the database went away
@@ -184,7 +197,7 @@ class Directory:
                 "This is not a valid API key of this service. Make one in the settings of a project.",
                 headers=[(b"www-authenticate", b"Bearer")],
             )
-        return caller, routes
+        return caller, self._routes
 
     def _changed(self) -> None:
         self._changes += 1

@@ -7,7 +7,7 @@ away, it is no accounting.
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from .auth import Caller
 from .refusals import Refusal
@@ -58,14 +58,13 @@ class Once:
     def __init__(self) -> None:
         self._under_way: set[tuple[int, str]] = set()
 
-    @contextmanager
-    def under_way(self, caller: Caller, request: Request) -> Iterator[None]:
+    def under_way(self, caller: Caller, request: Request) -> AbstractContextManager[None]:
         """Raises Refusal."""
         given = request.header(b"idempotency-key")
-        if not given:
-            yield
-            return
-        key = (caller.key_id, given)
+        return self._alone((caller.key_id, given)) if given else _ANY
+
+    @contextmanager
+    def _alone(self, key: tuple[int, str]) -> Iterator[None]:
         if key in self._under_way:
             raise Refusal(
                 409,
@@ -78,3 +77,6 @@ class Once:
             yield
         finally:
             self._under_way.discard(key)
+
+
+_ANY = nullcontext()

@@ -31,8 +31,8 @@ class Listener:
         self._connection: psycopg.AsyncConnection[Any] | None = None
         self._descriptor = -1  # of the connection's socket, which a lost connection does not know any more
         self._lost = asyncio.Event()
-        self._under_way: asyncio.Future[None] | None = None
-        self._next: asyncio.Future[None] | None = None
+        self._under_way: list[asyncio.Future[None]] = []  # who waits for the round trip that is being made
+        self._next: list[asyncio.Future[None]] = []  # and for the one after it
         self._timer: asyncio.TimerHandle | None = None
         self._is_slow = False
 
@@ -56,17 +56,17 @@ class Listener:
                 log.warning("The database is away; calls go on with the keys and routes known so far")
             await asyncio.sleep(_RECONNECT)
 
-    async def fence(self) -> None:
-        """Returns once every change committed before this moment has been told to `on_change`, or cannot be heard."""
+    def fence(self) -> asyncio.Future[None] | None:
+        """Done once every change committed before this moment has been told to `on_change`; None where nothing can be
+        heard.
+        """
         if self._connection is None or self._is_slow:
-            return
-        if self._under_way is None:
-            round_trip = self._send(asyncio.get_running_loop().create_future())
-        elif self._next is None:
-            round_trip = self._next = asyncio.get_running_loop().create_future()
-        else:
-            round_trip = self._next
-        await asyncio.shield(round_trip)
+            return None
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._next.append(waiter)
+        if not self._under_way:
+            self._send()
+        return waiter
 
     async def _connect(self) -> None:
         connection = await psycopg.AsyncConnection.connect(**self._parameters, autocommit=True)
@@ -86,23 +86,23 @@ class Listener:
         self._answered()
         await connection.close()
 
-    def _send(self, round_trip: asyncio.Future[None]) -> asyncio.Future[None]:
+    def _send(self) -> None:
+        """Begin a round trip for those who wait for the next."""
         assert self._connection is not None
-        self._under_way = round_trip
+        self._under_way, self._next = self._next, []
         self._timer = asyncio.get_running_loop().call_later(_PATIENCE, self._give_up_waiting)
         try:
             self._connection.pgconn.send_query(b"")
             self._connection.pgconn.flush()
         except psycopg.Error:
             self._lost.set()
-        return round_trip
 
     def _readable(self, pgconn: pq.abc.PGconn) -> None:
         try:
             pgconn.consume_input()
             while pgconn.notifies():
                 self._on_change()
-            if self._under_way is None or pgconn.is_busy():
+            if not self._under_way or pgconn.is_busy():
                 return
             while pgconn.get_result() is not None:
                 if pgconn.is_busy():
@@ -119,22 +119,21 @@ class Listener:
         if self._timer:
             self._timer.cancel()
         self._is_slow = False
-        _resolve(self._under_way)
-        self._under_way, following, self._next = None, self._next, None
-        if following is None:
-            return
+        _let_go(self._under_way)
+        self._under_way = []
         if self._connection is None:
-            _resolve(following)
-        else:
-            self._send(following)
+            _let_go(self._next)
+            self._next = []
+        elif self._next:
+            self._send()
 
     def _give_up_waiting(self) -> None:
         self._is_slow = True
-        _resolve(self._under_way)
-        _resolve(self._next)
-        self._next = None
+        _let_go([*self._under_way, *self._next])
+        self._next = []
 
 
-def _resolve(future: asyncio.Future[None] | None) -> None:
-    if future is not None and not future.done():
-        future.set_result(None)
+def _let_go(waiters: list[asyncio.Future[None]]) -> None:
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_result(None)

@@ -3,9 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from curation import responses
@@ -80,8 +78,10 @@ class Recorded:
         if encoding := response.header(b"content-encoding"):
             self._facts["encoding"] = encoding.lower()
 
-    def add(self, chunk: bytes) -> None:
-        """Keep a piece of the answer, up to _COPY_BYTES; beyond, the call goes on and its copy is marked as cut."""
+    def add(self, chunk: bytes, *, is_last: bool = False) -> None:
+        """Keep a piece of the answer, up to _COPY_BYTES; beyond, the call goes on and its copy is marked as cut. After
+        the last the end is written at once.
+        """
         room = _COPY_BYTES - self._copied
         if len(chunk) > room:
             chunk = chunk[:room]
@@ -91,7 +91,7 @@ class Recorded:
         self._buffer.append(chunk)
         if self._buffered >= _PART_BYTES:
             self._write(Kind.PART)
-        elif self._timer is None:
+        elif self._timer is None and not is_last:
             self._timer = asyncio.get_running_loop().call_later(_PART_SECONDS, self._write, Kind.PART)
 
     async def end(self, **facts: Any) -> None:
@@ -161,7 +161,7 @@ async def _pass_body(response: Response, send: Send, recorded: Recorded | None) 
     held = b""
     async for chunk in response.pieces():
         if recorded:
-            recorded.add(chunk)
+            recorded.add(chunk, is_last=response.is_whole)
         if held:
             await send({"type": "http.response.body", "body": held, "more_body": True})
         held = chunk
@@ -169,7 +169,9 @@ async def _pass_body(response: Response, send: Send, recorded: Recorded | None) 
 
 
 class Watch:
-    """Cancels the task that serves a client when the client hangs up, so that nothing is paid for that nobody reads."""
+    """Cancels the task that serves a client when the client hangs up, so that nothing is paid for that nobody reads;
+    `with` it, until that is left.
+    """
 
     def __init__(self, receive: Receive) -> None:
         self.is_client_gone = False
@@ -177,6 +179,12 @@ class Watch:
         self._receive = receive
         self._task: asyncio.Task[None] | None = None
         self._timer = asyncio.get_running_loop().call_later(_WATCH_AFTER, self._begin)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self.stop()
 
     def _begin(self) -> None:
         self._task = asyncio.create_task(self._wait(self._receive))
@@ -192,12 +200,3 @@ class Watch:
         self._timer.cancel()
         if self._task:
             self._task.cancel()
-
-
-@contextmanager
-def watching(receive: Receive) -> Iterator[Watch]:
-    watch = Watch(receive)
-    try:
-        yield watch
-    finally:
-        watch.stop()

@@ -2,8 +2,6 @@
 
 import re
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import lru_cache
 
 from curation.egress import AddressRefused
@@ -53,53 +51,52 @@ class Response:
         self.status = connection.status
         self.raw_headers = connection.headers
         self.pieces = connection.pieces
+        self._first = {name.lower(): value for name, value in reversed(connection.headers)}
+        self._connection = connection
         self.is_ok = self.status < 400
         self.content_type = self.header(b"content-type").partition(";")[0].strip().lower()
 
+    @property
+    def is_whole(self) -> bool:
+        """Has all of the body arrived?"""
+        return self._connection.is_whole
+
     def header(self, name: bytes) -> str:
         """The first header of that name (in lower case), or ""."""
-        return next((value for found, value in self.raw_headers if found.lower() == name), b"").decode("latin-1")
+        return self._first.get(name, b"").decode("latin-1")
 
 
 class Upstream:
     """Connections to all providers, kept open between calls."""
 
     def __init__(self, deadline_seconds: float) -> None:
-        self._deadline = deadline_seconds
+        self.deadline = deadline_seconds
         self._unreached: dict[str, tuple[int, float]] = {}  # by URL: how often in a row, and until when
 
     async def start(self) -> None:
-        self._pool = Pool(min(CONNECT_SECONDS, self._deadline))
+        self._pool = Pool(min(CONNECT_SECONDS, self.deadline))
 
     async def stop(self) -> None:
         self._pool.close()
 
-    @asynccontextmanager
-    async def request(self, request: Request, target: Target, body: bytes) -> AsyncIterator[Response]:
-        """Send the request on and yield the answer once its headers are there; leaving closes what was not read.
-        Raises UpstreamFailed, also for what happens while the answer is read.
+    def request(self, request: Request, target: Target, body: bytes) -> "_Asked":
+        """`async with` it: the request is sent on, and the answer is there once its headers are; leaving closes what
+        was not read. Raises UpstreamFailed, also for what happens while the answer is read.
         """
+        return _Asked(self, request, target, body)
+
+    async def connect(self, place: Place, target: Target) -> Connection:
+        """Raises UpstreamFailed."""
         self._check_rest(target.url)
         try:
-            place = _place(target.url)
-            head = _head(request, target, place, body)
             connection = await self._pool.take(place, target.reach)
-        except ValueError as error:  # an address or a header that no request can be made of
-            raise UpstreamFailed(502, "upstream_misconfigured", "The provider's address or key is unusable.") from error
         except Unreached as error:
             raise self._unreachable(target.url, error) from error
         self._unreached.pop(target.url, None)
-        try:
-            connection.ask(head, body, self._deadline)
-            await connection.wait_for_head()
-            yield Response(connection)
-        except BrokenOff as error:
-            raise UpstreamFailed(502, "upstream_broke_off", "The provider broke off the connection.") from error
-        except TimeoutError as error:
-            message = f"The provider's answer took longer than {self._deadline:.0f} seconds."
-            raise UpstreamFailed(504, "upstream_timeout", message) from error
-        finally:
-            self._pool.give_back(connection, place, target.reach)
+        return connection
+
+    def give_back(self, connection: Connection, place: Place, target: Target) -> None:
+        self._pool.give_back(connection, place, target.reach)
 
     def _check_rest(self, url: str) -> None:
         failures, until = self._unreached.get(url, (0, 0.0))
@@ -116,6 +113,39 @@ class Upstream:
         self._unreached[url] = failures + 1, time.monotonic() + _REST_SECONDS
         message = f"The provider did not accept a connection within {CONNECT_SECONDS:.0f} seconds."
         return UpstreamFailed(504, "upstream_unreachable", message)
+
+
+class _Asked:
+    """One request to a provider. By hand, as a generator for it would be a fortieth of a call's work."""
+
+    def __init__(self, upstream: Upstream, request: Request, target: Target, body: bytes) -> None:
+        self._upstream, self._request, self._target, self._body = upstream, request, target, body
+
+    async def __aenter__(self) -> Response:
+        try:
+            self._place = _place(self._target.url)
+            head = _head(self._request, self._target, self._place, self._body)
+            self._connection = await self._upstream.connect(self._place, self._target)
+        except ValueError as error:  # an address or a header that no request can be made of
+            raise UpstreamFailed(502, "upstream_misconfigured", "The provider's address or key is unusable.") from error
+        try:
+            self._connection.ask(head, self._body, self._upstream.deadline)
+            await self._connection.wait_for_head()
+        except BaseException as error:
+            self._leave(error)
+            raise
+        return Response(self._connection)
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._leave(error)
+
+    def _leave(self, error: BaseException | None) -> None:
+        self._upstream.give_back(self._connection, self._place, self._target)
+        if isinstance(error, BrokenOff):
+            raise UpstreamFailed(502, "upstream_broke_off", "The provider broke off the connection.") from error
+        if isinstance(error, TimeoutError):
+            message = f"The provider's answer took longer than {self._upstream.deadline:.0f} seconds."
+            raise UpstreamFailed(504, "upstream_timeout", message) from error
 
 
 _place = lru_cache(256)(place_of)
