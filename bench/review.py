@@ -63,6 +63,17 @@ INSERT INTO curation_reviewslot (project_id, exchange_id, position, priority, se
 SELECT %(project)s, id, 1, id %% 9, seen_count, CASE WHEN state = 'included' THEN now() END FROM made
 """
 
+# What six people decided in the month before, the one who measures among them; their rows wait again, as if undone.
+_VERDICTS = """
+INSERT INTO curation_review (
+    action_id, project_id, exchange_id, reviewer_id, source, verb, via, note, is_opinion, reasons, state_before,
+    state_after, origin_before, origin_after, version_after, created_at
+)
+SELECT gen_random_uuid(), %(project)s, id, (%(people)s::bigint[])[1 + id %% 6], '', 'excluded', 'key', '', false, '{}',
+    'pending', 'excluded', 'captured', 'captured', 2, now() - interval '30 days' + random() * interval '29 days'
+FROM curation_exchange WHERE id %% 10 < 3
+"""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -177,12 +188,19 @@ def _fill(project: Any, present: int, count: int) -> None:
         for first in range(present + 1, count + 1, 50_000):
             last = min(first + 49_999, count)
             cursor.execute(_ROWS, {"project": project.pk, "first": first, "last": last})
+        cursor.execute(_VERDICTS, {"project": project.pk, "people": _people()})
         cursor.execute("DROP FUNCTION pg_temp.said, pg_temp.drawn; DROP TABLE vocabulary")
         filled = time.monotonic() - start
         _index(cursor)
         cursor.execute("VACUUM ANALYZE")
         cursor.execute("SET statement_timeout = 60000")
     print(f"{count:,} rows: filled in {filled:.0f} s, indexed in {time.monotonic() - start - filled:.0f} s", flush=True)
+
+
+def _people() -> list[int]:
+    from curation.models import User
+
+    return [User.objects.get_or_create(username=name)[0].pk for name in ("bench", *"abcde")]
 
 
 def _index(cursor: Any) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import QuerySet, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.db.models.functions import Now
 
 from .claims import first_slot, next_slot
@@ -58,14 +58,20 @@ class Ticket:
 
 def undoable(project: Project, user: User) -> QuerySet[Review]:
     """What this person can take back, newest first."""
-    return project.reviews.filter(reviewer=user, reversed_by=None).exclude(verb=Verb.UNDONE).order_by("-id")
+    return _standing(project.reviews.filter(reviewer=user)).exclude(verb=Verb.UNDONE).order_by("-id")
 
 
 def redoable(project: Project, user: User) -> QuerySet[Review]:
     """What this person undid since their last new verdict and has not redone, newest first."""
     fresh = project.reviews.filter(reviewer=user, reverses=None).order_by("-id").values("id")[:1]
-    undone = project.reviews.filter(reviewer=user, verb=Verb.UNDONE, reversed_by=None, is_opinion=False)
+    undone = _standing(project.reviews.filter(reviewer=user, verb=Verb.UNDONE, is_opinion=False))
     return undone.filter(reverses__slot=None, id__gt=Subquery(fresh)).order_by("-id")
+
+
+def _standing(reviews: QuerySet[Review]) -> QuerySet[Review]:
+    """Those that no other reverses. One is looked up after the other: for a join, all that were ever given are read."""
+    reversal = Review.objects.filter(reverses=OuterRef("pk")).values("pk")[:1]
+    return reviews.alias(reversal=Subquery(reversal)).filter(reversal=None)
 
 
 @transaction.atomic

@@ -105,6 +105,7 @@ class Exchange(models.Model):
             models.Index(fields=["project", "-id"], name="exchange_pending", condition=Q(included=None)),
             models.Index(fields=["project", "included"], name="exchange_included", condition=~Q(included=None)),
             models.Index(fields=["project", "state"], name="exchange_state"),
+            models.Index(fields=["project", "state"], name="exchange_differs", condition=Q(answer_count__gt=1)),
             models.Index(fields=["family"], name="exchange_family", condition=~Q(family=None)),
             models.Index(fields=["decided_by"], name="exchange_decided_by", condition=~Q(decided_by=None)),
         ]

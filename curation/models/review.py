@@ -127,6 +127,7 @@ class Review(models.Model):
         ]
         indexes = [
             models.Index(fields=["project", "reviewer", "-id"], name="review_mine"),
+            models.Index(fields=["project", "reviewer", "created_at"], name="review_today"),
             models.Index(fields=["exchange", "-id"], name="review_history"),
         ]
 

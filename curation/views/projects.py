@@ -14,6 +14,7 @@ from curation.forms import NewProjectForm
 from curation.models import Exchange, Project
 from curation.permissions import Role, role_required
 from curation.projects import create_project
+from curation.search import COUNTED, count
 
 
 @require_safe
@@ -48,7 +49,8 @@ def home(request: HttpRequest, project: Project) -> HttpResponse:
         "figures": figures_of([project])[project.pk],
         "splits": dict(included),
         "calls_today": project.calls.filter(started_at__gte=midnight).count(),
-        "self_disagree": project.exchanges.pending().filter(answer_count__gt=1).count(),
+        "self_disagree": count(project.exchanges.pending().filter(answer_count__gt=1)),
+        "counted": COUNTED,
         "gateway": request.build_absolute_uri("/v1"),
         "has_key": project.api_keys.filter(revoked_at=None).exists(),
         "test_split": Exchange.Split.TEST,

@@ -34,7 +34,7 @@ SELECT {_COLUMNS}, decider.username AS decider, marker.username AS marker,
     ) AS newest_call,
     (SELECT r.reasons FROM curation_review r
         WHERE r.exchange_id = e.id AND NOT r.is_opinion AND r.verb <> 'undone'
-            AND NOT EXISTS (SELECT FROM curation_review o WHERE o.reverses_id = r.id)
+            AND (SELECT count(*) FROM curation_review o WHERE o.reverses_id = r.id) = 0
         ORDER BY r.id DESC LIMIT 1
     ) AS decided_for
 FROM curation_exchange e LEFT JOIN curation_user decider ON decider.id = e.decided_by_id
