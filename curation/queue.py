@@ -63,10 +63,7 @@ _LEFT = """(
 # or among all that a person ever decided, they would cost more than the rest of the page. A scalar count and not NOT
 # EXISTS: the planner may read the whole table for that.
 _PROGRESS = f"""
-WITH newest AS MATERIALIZED (
-    SELECT id, verb FROM curation_review WHERE project_id = %(project)s AND reviewer_id = %(me)s
-    ORDER BY id DESC LIMIT 100
-), today AS MATERIALIZED (
+WITH today AS MATERIALIZED (
     SELECT id, verb, reverses_id, created_at FROM curation_review
     WHERE project_id = %(project)s AND reviewer_id = %(me)s AND created_at >= %(midnight)s
     ORDER BY created_at DESC LIMIT {COUNTED}
@@ -75,9 +72,8 @@ SELECT {_LEFT},
     (SELECT count(*) FILTER (WHERE verb <> 'undone')
         - count(*) FILTER (WHERE verb = 'undone' AND reverses_id >= (SELECT min(id) FROM today)) FROM today),
     ARRAY(SELECT created_at FROM today WHERE verb <> 'undone' ORDER BY created_at DESC LIMIT 21),
-    CASE WHEN EXISTS (SELECT FROM newest r WHERE {_STANDS}) THEN true ELSE EXISTS (
-        SELECT FROM curation_review r WHERE r.project_id = %(project)s AND r.reviewer_id = %(me)s AND {_STANDS}
-    ) END
+    (SELECT true FROM curation_review r WHERE r.project_id = %(project)s AND r.reviewer_id = %(me)s AND {_STANDS}
+        ORDER BY r.id DESC LIMIT 1) IS NOT NULL
 """  # noqa: S608 - constants of ours
 
 
