@@ -22,6 +22,7 @@ NAME = "bench_review"
 # Milliseconds that the 95th of a hundred may take, by step.
 BARS = {"next (attention)": 15, "decide": 10, "row page": 15, "list": 20, "search, rare words": 150}
 BARS |= {"search, common words": 150, "next (newest)": 15, "next (most_seen)": 15, "next (sample)": 15}
+BARS |= {"next (its address)": 15}
 MOST_QUERIES = 15
 PAGES = {
     "rows": "rows/",
@@ -243,6 +244,20 @@ def _steps(project: Any, user: Any, client: Any) -> dict[str, Callable[[], None]
             held.append(slot)
         decided.append(decide(project, user, "excluded", tickets.pop()))
 
+    freed_for: set[str] = set()
+
+    def let_go(step: str) -> None:
+        """Once, before the clock counts: what the steps before have claimed. Nobody holds hundreds of rows."""
+        if step not in freed_for:
+            freed_for.add(step)
+            mine = project.slots.filter(reviewer=user, done_at=None)
+            mine.update(reviewer=None, claim_token=None, claimed_until=None)
+
+    def next_address() -> None:
+        """The next row claimed, and where it is; who holds one already is sent back to that."""
+        let_go("address")
+        assert client.get("/projects/bench/review/").status_code == 302
+
     def row_page() -> None:
         slot = next_slot(project, user, after=held[-1] if held else None)
         held.append(slot)
@@ -252,7 +267,8 @@ def _steps(project: Any, user: Any, client: Any) -> dict[str, Callable[[], None]
         assert client.get(f"/projects/bench/review/{held[draw.randrange(len(held))].exchange_id}/similar/").content
 
     def verdict_page() -> None:
-        """What a key brings: the verdict is written, the next row claimed, and its page made."""
+        """What a form brings: the verdict is written, the next row claimed, and its page made."""
+        let_go("form")
         slot = next_slot(project, user)
         form = {"version": slot.exchange.version, "slot": slot.pk, "token": slot.claim_token, "action": uuid.uuid4()}
         at = f"/projects/bench/review/{slot.exchange_id}/exclude/"
@@ -287,6 +303,7 @@ def _steps(project: Any, user: Any, client: Any) -> dict[str, Callable[[], None]
 
     kinds = ("newest", "most_seen", "sample", "attention")
     return {f"next ({kind})": ordered(kind) for kind in kinds} | {
+        "next (its address)": next_address,
         "decide": decision,
         "row page": row_page,
         "verdict and next page": verdict_page,

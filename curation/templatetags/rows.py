@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from curation.models import Exchange, Membership, Project, ReviewSlot
+from curation.models import Exchange, Membership, Project
 from curation.rows_forms import FilterForm
 from curation.search import EXCERPT, Filters
 
@@ -32,7 +32,7 @@ def row_cards(context: Any, rows: list[Exchange]) -> SafeString:
 
 def _card(row: Any, url: str, *, can_tick: bool) -> str:
     """What is put in is escaped, or a number, or a word of ours."""
-    slot: ReviewSlot | None = row.first_slot
+    slot = row.first_slot
     tick = _tick(row) if can_tick else ""
     why = _why(slot.reasons) if slot and slot.reasons and not slot.done_at else ""
     seen = "once" if row.seen_count == 1 else f"{intcomma(row.seen_count)} times"
@@ -60,11 +60,11 @@ def _why(reasons: list[dict[str, Any]]) -> str:
     return f'<p class="why">{said}</p>'
 
 
-def _notes(slot: ReviewSlot) -> Iterator[str]:
+def _notes(slot: Any) -> Iterator[str]:
     if slot.is_held:
-        yield f"{slot.reviewer} has it now"
-    if slot.meant_for_id and not slot.done_at:
-        yield f"given to {slot.meant_for}"
+        yield f"{slot.holder} has it now"
+    if slot.given_to and not slot.done_at:
+        yield f"given to {slot.given_to}"
 
 
 @register.simple_tag

@@ -21,8 +21,11 @@ ROWS_PER_PAGE = 25
 MOST_VIEWS = 100
 # The ORM takes longer to write these than Postgres to answer them, and this is the page that people page through.
 _FIRST_SLOTS = """
-    SELECT id, exchange_id, reasons, done_at, claimed_until, reviewer_id, meant_for_id
-    FROM curation_reviewslot WHERE exchange_id = ANY(%s) AND position = 1
+    SELECT s.id, s.exchange_id, s.reasons, s.done_at, s.claimed_until, holder.username AS holder,
+        meant_for.username AS given_to
+    FROM curation_reviewslot s LEFT JOIN curation_user holder ON holder.id = s.reviewer_id
+    LEFT JOIN curation_user meant_for ON meant_for.id = s.meant_for_id
+    WHERE s.exchange_id = ANY(%s) AND s.position = 1
 """
 _VIEWS = """
     SELECT v.id, v.name, v.query, v.user_id, u.username AS keeper
@@ -128,19 +131,10 @@ def _page(found: Any, before: int | None) -> list[Any]:
 
 
 def _with_slots(rows: list[Any]) -> None:
-    """Sets `first_slot`: why each row deserves a look, who has it and whom it was given to."""
+    """Sets `first_slot`: why each row deserves a look, and by name who has it (`holder`) and whom it was `given_to`."""
     first = {slot.exchange_id: slot for slot in ReviewSlot.objects.raw(_FIRST_SLOTS, [[row.pk for row in rows]])}
-    # Few rows of a list are in anybody's hands: two joins for them would cost more than a query for those there are.
-    named = {slot.reviewer_id for slot in first.values() if slot.is_held} | {
-        slot.meant_for_id for slot in first.values() if not slot.done_at
-    }
-    people = User.objects.only("username").in_bulk(named - {None}) if named - {None} else {}
     for row in rows:
-        row.first_slot = slot = first.get(row.pk)
-        if slot and slot.reviewer_id in people:
-            slot.reviewer = people[slot.reviewer_id]
-        if slot and slot.meant_for_id in people:
-            slot.meant_for = people[slot.meant_for_id]
+        row.first_slot = first.get(row.pk)
 
 
 def _just_done(project: Project, user: User, pk: int | None) -> BulkChange | None:
