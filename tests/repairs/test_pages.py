@@ -173,6 +173,7 @@ def test_by_keyboard_the_proposal_comes_by_itself(page: Page, live_server, row, 
     page.get_by_label("Password").fill("long enough to pass")
     page.keyboard.press("Enter")
     page.locator("#stage").wait_for()
+    page.wait_for_load_state()  # its script is there, too
     page.keyboard.press("r")
     expect(page.locator("#note")).to_be_focused()
     page.keyboard.type("It is ten, six or so.")  # i, x, s and r are letters here
