@@ -13,7 +13,7 @@ from . import cards
 from .patterns import is_named_secret
 from .text import CARD, TextMasker
 
-_LITERAL = re.compile(r'"([^"\\]*+(?:\\.[^"\\]*+)*+)("?)', re.DOTALL)
+_LITERAL = re.compile(r'"([^"\\]*+(?:\\.[^"\\]*+)*)("?)', re.DOTALL)
 _NUMBER = re.compile(r"(?<![\w.+-])[0-9]{12,19}(?:\.0*)?(?![\w.+-])")
 _DECODER = json.JSONDecoder(strict=False)
 _DEEPEST = 4  # JSON inside a string inside JSON …
