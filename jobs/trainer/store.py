@@ -1,11 +1,11 @@
-"""What the trainer remembers: one folder with a SQLite database for facts and plain files for contents.
+"""What the trainer remembers: one folder with a SQLite database for facts and plain files for contents. In it:
 
-    home/trainer.sqlite3   files, jobs, events, checkpoints, models
-    home/lock              held while a server uses the folder
-    home/files/<file id>   uploaded and result files
-    home/uploads/<id>/     parts of files that are not complete
-    home/models/<job id>/  finished models
-    home/work/<job id>/    models in the making, with what is needed to go on with them
+    trainer.sqlite3   files, jobs, events, checkpoints, models
+    lock              held while a server uses the folder
+    files/<file id>   uploaded and result files
+    uploads/<id>/     parts of files that are not complete
+    models/<job id>/  finished models
+    work/<job id>/    models in the making, with what is needed to go on with them
 
 A file or model folder is complete before its row is written: contents go to a temporary name, are flushed to the disk
 and renamed. What has no row at the next start is a remainder of an interruption and is removed.
