@@ -15,7 +15,7 @@ DELETE FROM curation_incoming i WHERE (SELECT true FROM curation_loggedcall c WH
 -- gets its number here, and the earliest call speaks for it.
 WITH asked AS MATERIALIZED (
     SELECT id, started_at,
-        first_value(id) OVER (PARTITION BY project_id, context_digest, prompt_key ORDER BY started_at, id) AS speaker,
+        first_value(id) OVER (PARTITION BY project_id, context_digest, prompt_key::text COLLATE "C" ORDER BY started_at, id) AS speaker,
         (
             SELECT e.id FROM curation_exchange e
             WHERE e.project_id = i.project_id AND e.context_digest = i.context_digest AND e.prompt_key = i.prompt_key

@@ -102,9 +102,9 @@ class Exchange(models.Model):
             models.CheckConstraint(name="exchange_split_known", condition=Q(split__in=["train", "test"])),
         ]
         indexes = [
-            models.Index(fields=["project", "-id"], name="exchange_pending", condition=Q(included=None)),
+            models.Index(fields=["project", "-id"], name="exchange_newest"),
             models.Index(fields=["project", "included"], name="exchange_included", condition=~Q(included=None)),
-            models.Index(fields=["project", "state"], name="exchange_state"),
+            models.Index(fields=["project", "state", "-id"], name="exchange_state"),
             models.Index(fields=["project", "state"], name="exchange_differs", condition=Q(answer_count__gt=1)),
             models.Index(fields=["family"], name="exchange_family", condition=~Q(family=None)),
             models.Index(fields=["decided_by"], name="exchange_decided_by", condition=~Q(decided_by=None)),
