@@ -184,4 +184,4 @@ def history(exchange: Exchange, user: User) -> QuerySet[Review]:
 
 def resolve_next(project: Project) -> Exchange | None:
     """The row that has waited longest to be resolved."""
-    return project.exchanges.filter(state=State.AWAITING).only("pk").order_by("pk").first()
+    return project.exchanges.filter(state=State.AWAITING).only("project_id").order_by("pk").first()

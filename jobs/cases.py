@@ -1,7 +1,7 @@
 """The cases of a run with all answers side by side."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.contrib.postgres.search import TrigramSimilarity
@@ -13,7 +13,7 @@ from curation.diff import Piece, words_changed
 from curation.json_layout import fault_in, laid_out
 from curation.models import Example
 
-from .comparisons import cases_of, groups_of, held_out, verdicts
+from .comparisons import Comparison, cases_of, groups_of, held_out
 from .models import EvaluationCandidate, EvaluationResult, EvaluationRun
 
 # A page shows so much of a text.
@@ -59,41 +59,34 @@ class AnsweredCase:
 
 
 def chosen(
-    run: EvaluationRun,
-    before: EvaluationCandidate | None,
-    after: EvaluationCandidate | None,
-    change: str = "",
-    group: tuple[str, str] | None = None,
+    run: EvaluationRun, compared: Comparison | None, change: str = "", group: tuple[str, str] | None = None
 ) -> QuerySet[Example]:
-    """The cases of a run. With `change` those that `after` fixed, broke or left as `before` had them ("same"), or the
+    """The cases of a run. With `change` those that were fixed, broken or left the same by what is compared, or the
     must-pass cases ("must"); with `group` (kind and name) those of a slice.
     """
     rows = cases_of(run).order_by("-split", "position") if change == "must" else held_out(run).order_by("position")
     if change == "must":
         rows = rows.filter(pk__in=run.must_pass.values("pk"))
-    elif change and before and after:
-        was, now = verdicts(before), verdicts(after)
-        both = was.keys() & now.keys()
-        wanted = {
-            "fixed": [pk for pk in both if now[pk] and not was[pk]],
-            "broken": [pk for pk in both if was[pk] and not now[pk]],
-        }.get(change, [pk for pk in both if was[pk] == now[pk]])
-        rows = rows.filter(pk__in=wanted)
+    elif change and compared:
+        rows = rows.filter(pk__in=compared.changed(change))
     if group:
         kind, name = group
-        rows = rows.filter(
-            pk__in=groups_of(run, held_out(run).values_list("pk", flat=True)).get(kind, {}).get(name, [])
-        )
+        groups = compared.groups if compared else groups_of(run, dict(held_out(run).values_list("exchange_id", "pk")))
+        rows = rows.filter(pk__in=groups.get(kind, {}).get(name, []))
     return rows
 
 
-def with_answers(run: EvaluationRun, examples: Sequence[Example]) -> Iterator[AnsweredCase]:
+def must_pass_of(run: EvaluationRun) -> set[int]:
+    """The must-pass cases of a run, by their ids."""
+    return set(run.must_pass.through.objects.filter(evaluationrun=run).values_list("example", flat=True))
+
+
+def with_answers(run: EvaluationRun, examples: Sequence[Example], must_pass: Collection[int]) -> Iterator[AnsweredCase]:
     """The cases of one page with all answers, cut to what a page can show."""
     candidates = list(run.candidates.all())
     found: dict[tuple[int, int], list[EvaluationResult]] = {}
     for result in EvaluationResult.objects.filter(candidate__in=candidates, example__in=examples).order_by("repeat"):
         found.setdefault((result.candidate_id, result.example_id), []).append(result)
-    must_pass = set(run.must_pass.filter(pk__in=[example.pk for example in examples]).values_list("pk", flat=True))
     for example in examples:
         *asked, answer = json.loads(example.body)["messages"]
         expected = shown(said_in(answer))

@@ -1,12 +1,15 @@
 """Two candidates on the same cases: fixed, broken or the same, in all and by tag, reason and region."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
+from django.db import connection
 from django.db.models import Count, F, Q, QuerySet
 
-from curation.models import Coverage, Example, Review, RowRegion, Tag
+from curation.models import Example
 from curation.regions import Regions
 
 from .models import EvaluationCandidate, EvaluationResult, EvaluationRun
@@ -38,11 +41,6 @@ def verdicts(candidate: EvaluationCandidate) -> dict[int, bool]:
     return {row["example"]: 2 * row["right"] > row["asked"] for row in counted}
 
 
-def compare(before: EvaluationCandidate, after: EvaluationCandidate) -> Paired:
-    """Over the held-out cases that both have answered."""
-    return _paired(*_both(before, after))
-
-
 @dataclass(frozen=True)
 class Slice:
     """The held-out cases that share a tag, a reason or a region. A case may be in several."""
@@ -52,67 +50,96 @@ class Slice:
     paired: Paired
 
 
-def slices(before: EvaluationCandidate, after: EvaluationCandidate) -> list[Slice]:
-    """By kind, the largest first; of each at least LEAST cases."""
-    was, now = _both(before, after)
-    found = []
-    for kind, groups in groups_of(before.run, was).items():
-        made = [
-            Slice(kind, name, _paired({pk: was[pk] for pk in pks}, {pk: now[pk] for pk in pks}))
-            for name, pks in groups.items()
-            if len(pks) >= LEAST
-        ]
-        found += sorted(made, key=lambda each: (-each.paired.total, each.name))[:MOST_SLICES]
-    return found
+class Comparison:
+    """Two candidates of a run over the held-out cases that both have answered."""
+
+    def __init__(self, before: EvaluationCandidate, after: EvaluationCandidate) -> None:
+        self.run = before.run
+        self.was: dict[int, bool] = {}
+        self.now: dict[int, bool] = {}
+        self._rows: dict[int, int] = {}  # the exchange of each case → the case
+        for case, row, was_right, was_asked, now_right, now_asked in _answered_by_both(before, after):
+            self._rows[row] = case
+            self.was[case], self.now[case] = 2 * was_right > was_asked, 2 * now_right > now_asked
+
+    @cached_property
+    def paired(self) -> Paired:
+        return self._paired(self.was)
+
+    @cached_property
+    def groups(self) -> dict[str, dict[str, list[int]]]:
+        """{"tag" | "reason" | "region": {name: cases}}."""
+        return groups_of(self.run, self._rows)
+
+    @cached_property
+    def slices(self) -> list[Slice]:
+        """By kind, the largest first; of each at least LEAST cases."""
+        found = []
+        for kind, groups in self.groups.items():
+            made = [Slice(kind, name, self._paired(cases)) for name, cases in groups.items() if len(cases) >= LEAST]
+            found += sorted(made, key=lambda each: (-each.paired.total, each.name))[:MOST_SLICES]
+        return found
+
+    def changed(self, how: str) -> list[int]:
+        """The cases that were "fixed", "broken", or stayed the "same"."""
+        wanted = {"fixed": (False, True), "broken": (True, False)}.get(how)
+        both = ((case, (was, self.now[case])) for case, was in self.was.items())
+        return [case for case, pair in both if (pair[0] == pair[1] if wanted is None else pair == wanted)]
+
+    def _paired(self, cases: Iterable[int]) -> Paired:
+        kept = list(cases)
+        return paired([self.was[case] for case in kept], [self.now[case] for case in kept])
 
 
-def groups_of(run: EvaluationRun, examples: Iterable[int]) -> dict[str, dict[str, list[int]]]:
-    """{"tag" | "reason" | "region": {name: cases}}, of these cases."""
-    rows = dict(held_out(run).filter(pk__in=list(examples)).values_list("exchange_id", "pk"))
-    regions = Coverage.objects.filter(project=run.project_id).values_list("regions", flat=True).first()
-    found = {"tag": _grouped(_tags(rows), rows), "reason": _grouped(_reasons(rows), rows)}
-    if regions:
-        names = Regions.of_json(regions)
-        places = RowRegion.objects.filter(exchange__in=rows).values_list("region", "exchange")
-        found["region"] = _grouped(((names.name(region), row) for region, row in places), rows)
-    return found
-
-
-def _tags(rows: Mapping[int, int]) -> Iterable[tuple[str, int]]:
-    return Tag.objects.filter(exchanges__in=rows).order_by("name").values_list("name", "exchanges__pk")
-
-
-def _reasons(rows: Mapping[int, int]) -> Iterable[tuple[str, int]]:
-    """Of the verdict that stands."""
-    latest = (
-        Review.objects.filter(exchange__in=rows, is_opinion=False)
-        .order_by("exchange", "-pk")
-        .distinct("exchange")
-        .values_list("reasons", "exchange")
+def _answered_by_both(before: EvaluationCandidate, after: EvaluationCandidate) -> Iterable[tuple[int, ...]]:
+    """Case, its exchange, and of each candidate the right answers and all."""
+    cases = held_out(before.run).filter(results__candidate__in=[before, after])
+    return (
+        cases.annotate(
+            was_right=_count(before, results__is_right=True),
+            was_asked=_count(before),
+            now_right=_count(after, results__is_right=True),
+            now_asked=_count(after),
+        )
+        .filter(was_asked__gt=0, now_asked__gt=0)
+        .order_by("position")
+        .values_list("pk", "exchange_id", "was_right", "was_asked", "now_right", "now_asked")
     )
-    for reasons, row in latest:
-        for reason in reasons:
-            yield reason, row
 
 
-def _grouped(pairs: Iterable[tuple[str, int]], rows: Mapping[int, int]) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = defaultdict(list)
-    for name, row in pairs:
-        if row in rows:
-            found[name].append(rows[row])
-    return dict(found)
+def _count(candidate: EvaluationCandidate, **those: bool) -> Count:
+    return Count("results", filter=Q(results__candidate=candidate, **those))
 
 
-def _both(before: EvaluationCandidate, after: EvaluationCandidate) -> tuple[dict[int, bool], dict[int, bool]]:
-    """Held-out verdicts of the cases both have answered."""
-    was, now = verdicts(before), verdicts(after)
-    common = held_out(before.run).filter(pk__in=was.keys() & now.keys()).order_by("position")
-    kept = list(common.values_list("pk", flat=True))
-    return {pk: was[pk] for pk in kept}, {pk: now[pk] for pk in kept}
+# What the rows of cases have in common, and last how the project's regions are called.
+_GROUPS = """
+SELECT 'tag', t.name, x.exchange_id
+FROM curation_tag_exchanges x JOIN curation_tag t ON t.id = x.tag_id WHERE x.exchange_id = ANY(%(rows)s)
+UNION ALL
+SELECT 'reason', unnest(standing.reasons), standing.exchange_id FROM (
+    SELECT DISTINCT ON (exchange_id) exchange_id, reasons FROM curation_review
+    WHERE exchange_id = ANY(%(rows)s) AND NOT is_opinion ORDER BY exchange_id, id DESC
+) standing
+UNION ALL
+SELECT 'region', region::text, exchange_id FROM curation_rowregion WHERE exchange_id = ANY(%(rows)s)
+UNION ALL
+SELECT 'names', regions::text, NULL FROM curation_coverage WHERE project_id = %(project)s AND regions IS NOT NULL
+"""
 
 
-def _paired(was: Mapping[int, bool], now: Mapping[int, bool]) -> Paired:
-    return paired(list(was.values()), [now[pk] for pk in was])
+def groups_of(run: EvaluationRun, cases: Mapping[int, int]) -> dict[str, dict[str, list[int]]]:
+    """{"tag" | "reason" | "region": {name: cases}}, of cases given by the rows they were made of."""
+    found: dict[str, dict[str, list[int]]] = {kind: defaultdict(list) for kind in ("tag", "reason", "region")}
+    regions = None
+    with connection.cursor() as cursor:
+        cursor.execute(_GROUPS, {"rows": list(cases), "project": run.project_id})
+        for kind, name, row in cursor:
+            if kind == "names":
+                regions = Regions.of_json(stored) if (stored := json.loads(name)) else None
+            else:
+                found[kind][name].append(cases[row])
+    found["region"] = {regions.name(int(number)): those for number, those in found["region"].items()} if regions else {}
+    return found
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Which models are compared, on what, how often and for how much."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -24,11 +25,13 @@ class ContenderForm(forms.Form):
     )
     prompt = forms.ChoiceField(choices=Prompt.choices, label="System prompt")
 
-    def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, project: Project, providers: Sequence[Provider], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         provider = self.fields["provider"]
         assert isinstance(provider, forms.ModelChoiceField)
         provider.queryset = project.providers.all()
+        # Read once for all rows; the field would read them for each.
+        provider.widget.choices = [(each.pk, str(each)) for each in providers]
 
     def has_changed(self) -> bool:
         """Whether the row names a model: a choice in its lists alone says nothing."""

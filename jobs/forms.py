@@ -1,5 +1,6 @@
 """What the machines' pages take in, and what query strings mean."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -118,15 +119,16 @@ class CasesForm(forms.Form):
         required=False,
     )
     # Two candidates to hold against each other, and a part of the cases: a kind and its name.
-    before = forms.ModelChoiceField(queryset=EvaluationCandidate.objects.none(), required=False)
-    after = forms.ModelChoiceField(queryset=EvaluationCandidate.objects.none(), required=False)
+    before = forms.TypedChoiceField(required=False, empty_value=None)
+    after = forms.TypedChoiceField(required=False, empty_value=None)
     kind = forms.ChoiceField(choices=[("tag", "Tag"), ("reason", "Reason"), ("region", "Region")], required=False)
     name = forms.CharField(max_length=200, required=False)
     page = forms.IntegerField(min_value=1, max_value=100_000, required=False)
 
-    def __init__(self, candidates: QuerySet[EvaluationCandidate], *args: Any, **kwargs: Any) -> None:
+    def __init__(self, candidates: Sequence[EvaluationCandidate], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        known = {str(candidate.pk): candidate for candidate in candidates}
         for name in ("before", "after"):
             field = self.fields[name]
-            assert isinstance(field, forms.ModelChoiceField)
-            field.queryset = candidates
+            assert isinstance(field, forms.TypedChoiceField)
+            field.choices, field.coerce = [(pk, pk) for pk in known], known.__getitem__

@@ -1,13 +1,14 @@
 """What the pages of models and their gate take in."""
 
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Self
 
 from django import forms
 
 from curation.models import ModelAlias, Project
 
 from .forms import ModelForm
-from .models import GatePolicy
+from .models import GatePolicy, ModelVersion
 
 
 class PromoteForm(ModelForm):
@@ -35,17 +36,26 @@ class ShadowForm(ModelForm):
         assert isinstance(aliases, forms.ModelChoiceField)
         aliases.queryset = project.aliases.select_related("provider", "project")
 
+    def offering(self, models: Iterable[ModelVersion], aliases: Iterable[ModelAlias]) -> Self:
+        """With the choices at hand, so that they are not read again."""
+        for name, rows in (("model_version", models), ("alias", aliases)):
+            field = self.fields[name]
+            assert isinstance(field, forms.ModelChoiceField)
+            field.widget.choices = [("", field.empty_label), *((row.pk, str(row)) for row in rows)]
+        return self
+
 
 class AliasForm(forms.Form):
     """The query string of a model's page at the gate: which alias it would be moved to."""
 
-    alias = forms.ModelChoiceField(queryset=ModelAlias.objects.none(), required=False, to_field_name="name")
+    alias = forms.TypedChoiceField(required=False, empty_value=None)
 
-    def __init__(self, project: Project, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, aliases: Sequence[ModelAlias], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        aliases = self.fields["alias"]
-        assert isinstance(aliases, forms.ModelChoiceField)
-        aliases.queryset = project.aliases.select_related("provider", "project")
+        known = {alias.name: alias for alias in aliases}
+        field = self.fields["alias"]
+        assert isinstance(field, forms.TypedChoiceField)
+        field.choices, field.coerce = [(name, name) for name in known], known.__getitem__
 
 
 class GateForm(forms.ModelForm):

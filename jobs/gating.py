@@ -9,7 +9,7 @@ from curation.models import ModelAlias, Project, User
 from curation.prices import price_for
 
 from . import graders
-from .comparisons import compare, must_pass, slices
+from .comparisons import Comparison, must_pass
 from .gate import Check, Figures, Limits, Slice, has_passed, judge, summed_up
 from .models import EvaluationCandidate, EvaluationResult, EvaluationRun, GateCheck, GatePolicy, GateResult
 from .models.registry import ModelVersion
@@ -144,7 +144,8 @@ def is_as_asked(project: Project, answer: str | None) -> bool:
 
 def _compared(figures: Figures, before: EvaluationCandidate, after: EvaluationCandidate) -> Figures:
     """With what changed on the cases that both answered, in all and in each part of them."""
-    found = compare(before, after)
+    compared = Comparison(before, after)
+    found = compared.paired
     return replace(
         figures,
         total=found.total,
@@ -154,6 +155,6 @@ def _compared(figures: Figures, before: EvaluationCandidate, after: EvaluationCa
         broken=found.broken,
         slices=tuple(
             Slice(f"{part.kind} {part.name}", part.paired.total, part.paired.before_right, part.paired.after_right)
-            for part in slices(before, after)
+            for part in compared.slices
         ),
     )

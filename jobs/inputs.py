@@ -77,7 +77,7 @@ def request_inputs(
 
 def likely_examples(project: Project) -> list[Exchange]:
     """Prompts to show a model what inputs are like: what people included last, else what came last."""
-    rows = project.exchanges.only("pk", "user_prompt").exclude(user_prompt="")
+    rows = project.exchanges.only("project_id", "user_prompt").exclude(user_prompt="")
     return list(rows.order_by(F("included").desc(nulls_last=True), "-pk")[:EXAMPLES])
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db.models import Avg, Count, FloatField, Min, Sum
+from django.db.models import Avg, Count, FloatField, Min, Q, Sum
 from django.db.models.functions import Coalesce, Least
 from django.utils import timezone
 
@@ -39,12 +39,12 @@ class Measured:
 def measured(project: Project, now: datetime | None = None) -> Measured:
     """Traffic and tokens of the last thirty days; prompt lengths of the latest evaluation where calls tell nothing."""
     now = now or timezone.now()
-    calls = _untuned_calls(project, now - WINDOW).aggregate(long=Avg("prompt_tokens"), answer=Avg("completion_tokens"))
+    calls = _calls(project, now - WINDOW)
     base, short = _evaluated(project)
     rate = _rate(project)
     long_tokens = calls["long"] if calls["long"] is not None else base
     return Measured(
-        calls_per_day=calls_a_day(project, now),
+        calls_per_day=_a_day(calls, now),
         long_tokens=long_tokens,
         short_tokens=short,
         completion_tokens=calls["answer"],
@@ -63,20 +63,24 @@ def _rate(project: Project) -> Rate | None:
     return Rate(price.input, price.output)
 
 
-def calls_a_day(project: Project, now: datetime) -> float | None:
-    """The mean of the last thirty days, or of as many as there are calls for."""
-    calls = LoggedCall.objects.filter(project=project, source="gateway", started_at__gt=now - WINDOW)
-    found = calls.aggregate(count=Count("pk"), first=Min("started_at"))
-    if not found["count"]:
-        return None
-    days = max((now - found["first"]).total_seconds() / 86_400, 1.0)
-    return found["count"] / days
-
-
-def _untuned_calls(project: Project, since: datetime) -> Any:
+def _calls(project: Project, since: datetime) -> dict[str, Any]:
+    """How many came through the gateway and when the first did; mean tokens of those no tuned model answered."""
     tuned = ModelVersion.objects.filter(project=project).values("name")
-    calls = LoggedCall.objects.filter(project=project, started_at__gt=since, prompt_tokens__isnull=False)
-    return calls.exclude(served_model__in=tuned)
+    untuned = Q(prompt_tokens__isnull=False) & ~Q(served_model__in=tuned)
+    through = Q(source=LoggedCall.Source.GATEWAY)
+    return LoggedCall.objects.filter(project=project, started_at__gt=since).aggregate(
+        count=Count("pk", filter=through),
+        first=Min("started_at", filter=through),
+        long=Avg("prompt_tokens", filter=untuned),
+        answer=Avg("completion_tokens", filter=untuned),
+    )
+
+
+def _a_day(calls: dict[str, Any], now: datetime) -> float | None:
+    """The mean of the last thirty days, or of as many as there are calls for."""
+    if not calls["count"]:
+        return None
+    return calls["count"] / max((now - calls["first"]).total_seconds() / 86_400, 1.0)
 
 
 def _evaluated(project: Project) -> tuple[float | None, float | None]:

@@ -5,9 +5,11 @@ asks and another one approves.
 """
 
 import logging
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Subquery
 from django.db.models.functions import Now
 
 from curation.models import ModelAlias, Project, Provider, User
@@ -27,8 +29,25 @@ class NothingToRollBack(Exception):
 
 def main_alias(project: Project) -> ModelAlias | None:
     """The alias that stands for the project: the one of its own name, else its oldest."""
-    aliases = ModelAlias.objects.filter(project=project).select_related("provider")
-    return aliases.filter(name=project.slug).first() or aliases.order_by("pk").first()
+    return main_of(project, ModelAlias.objects.filter(project=project).select_related("provider"))
+
+
+def main_of(project: Project, aliases: Iterable[ModelAlias]) -> ModelAlias | None:
+    """The same, of the project's aliases where they are at hand."""
+    return min(aliases, key=lambda alias: (alias.name != project.slug, alias.pk), default=None)
+
+
+def aliases_of(project: Project) -> list[ModelAlias]:
+    """With their providers, and of the tuned model each is answered by `version_number`, that of the data it was tuned
+    on, and `is_tainted`, whether rows were withdrawn from that; None and False where it is untuned.
+    """
+    tuned = ModelVersion.objects.filter(provider=OuterRef("provider"), name=OuterRef("model"))
+    return list(
+        project.aliases.select_related("provider").annotate(
+            version_number=Subquery(tuned.values("version__number")[:1]),
+            is_tainted=Exists(tuned.filter(taints__isnull=False)),
+        )
+    )
 
 
 def evaluation_of(model_version: ModelVersion) -> EvaluationRun | None:
@@ -199,6 +218,19 @@ def last_move(alias: ModelAlias) -> Promotion | None:
     moves = [Promotion.Kind.PROMOTED, Promotion.Kind.SET]
     standing = Promotion.objects.filter(alias=alias, reversed_by=None, kind__in=moves)
     return standing.select_related("previous_provider").order_by("-pk").first()
+
+
+def moves_of(aliases: Sequence[ModelAlias]) -> dict[int, Promotion]:
+    """By alias: the share it tries now, else its last move that was not taken back."""
+    kinds = [Promotion.Kind.PROMOTED, Promotion.Kind.SET, Promotion.Kind.CANARY]
+    standing = Promotion.objects.filter(alias__in=aliases, reversed_by=None, kind__in=kinds)
+    latest = standing.order_by("alias_id", "kind", "-pk").distinct("alias_id", "kind")
+    tries = {alias.pk for alias in aliases if alias.canary_provider_id is not None}
+    found: dict[int, Promotion] = {}
+    for move in sorted(latest.select_related("previous_provider"), key=lambda move: move.pk):
+        if (move.kind == Promotion.Kind.CANARY) == (move.alias_id in tries):
+            found[move.alias_id] = move
+    return found
 
 
 def note_base_model(alias: ModelAlias, previous_model: str, user: User | None) -> Promotion:

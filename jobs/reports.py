@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import connection
-from django.db.models import Count, Q
+from django.db.models import Count, Prefetch, Q, prefetch_related_objects
 
 from curation.models import Provider
 
@@ -14,6 +14,8 @@ from .statistics import Interval, wilson
 # Below this many cases a sentence says that there are few.
 FEW = 30
 Role, Prompt = EvaluationCandidate.Role, EvaluationCandidate.Prompt
+# A run's candidates with their providers, read once.
+CANDIDATES = Prefetch("candidates", EvaluationCandidate.objects.select_related("provider"))
 
 # By case first: one that is asked several times is right when most of its answers are.
 _FIGURES = """
@@ -130,10 +132,8 @@ def summary(run: EvaluationRun) -> list[CandidateSummary]:
     with connection.cursor() as cursor:
         cursor.execute(_FIGURES, {"run": run.pk})
         figures = {pk: rest for pk, *rest in cursor}
-    return [
-        CandidateSummary(candidate, *figures.get(candidate.pk, ()))
-        for candidate in run.candidates.select_related("provider")
-    ]
+    prefetch_related_objects([run], CANDIDATES)
+    return [CandidateSummary(candidate, *figures.get(candidate.pk, ())) for candidate in run.candidates.all()]
 
 
 def tallies(runs: Sequence[EvaluationRun]) -> dict[int, list[EvaluationCandidate]]:

@@ -3,18 +3,17 @@
 from typing import Any
 
 from django.db import IntegrityError
-from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from curation.figures import figures_of
+from curation.figures import figures_of, home_figures
 from curation.forms import NewProjectForm
-from curation.models import Exchange, Project
+from curation.models import Project
 from curation.permissions import Role, role_required
 from curation.projects import create_project
-from curation.search import COUNTED, count
+from curation.search import COUNTED
 
 
 @require_safe
@@ -42,17 +41,11 @@ def new(request: HttpRequest) -> HttpResponse:
 @require_safe
 def home(request: HttpRequest, project: Project) -> HttpResponse:
     midnight = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
-    included = project.exchanges.included().order_by().values_list("split").annotate(count=Count("*"))
     context: dict[str, Any] = {
         "project": project,
         "room": "home",
-        "figures": figures_of([project])[project.pk],
-        "splits": dict(included),
-        "calls_today": project.calls.filter(started_at__gte=midnight).count(),
-        "self_disagree": count(project.exchanges.pending().filter(answer_count__gt=1)),
+        "figures": home_figures(project, midnight),
         "counted": COUNTED,
         "gateway": request.build_absolute_uri("/v1"),
-        "has_key": project.api_keys.filter(revoked_at=None).exists(),
-        "test_split": Exchange.Split.TEST,
     }
     return render(request, "projects/home.html", context)

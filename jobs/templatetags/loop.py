@@ -8,12 +8,12 @@ from django import template
 from django.conf import settings
 from django.db.models import Count, Q
 
-from curation.datasets import new_rows_count
-from curation.models import DatasetVersion, Project
+from curation.datasets import new_rows
+from curation.models import DatasetVersion, ModelAlias, Project
 from jobs.evaluations import CandidateSummary, summary
-from jobs.models import EvaluationCandidate, EvaluationRun, FineTune, ModelVersion, RetrainingPolicy, RetrainingRun
-from jobs.needs import Need, needs_of
-from jobs.readiness import find, live_run, next_due, policy_of
+from jobs.models import EvaluationCandidate, EvaluationRun, FineTune, RetrainingPolicy
+from jobs.needs import Need, latest_of, needs_of
+from jobs.readiness import find, next_due, policy_of
 from jobs.reports import sentence
 
 register = template.Library()
@@ -47,9 +47,8 @@ class Point:
 @dataclass(frozen=True)
 class Retraining:
     policy: RetrainingPolicy
-    sentence: str
+    sentence: str  # empty: switched on, and not checked yet
     next_check_at: datetime | None
-    run: RetrainingRun | None
 
 
 @dataclass(frozen=True)
@@ -68,46 +67,33 @@ class Loop:
 
 @register.simple_tag
 def loop_figures(project: Project) -> Loop:
-    """Everything the home page shows of the machines, in about twenty small queries."""
-    evaluation = (
-        project.evaluations.filter(status=EvaluationRun.Status.SUCCEEDED)
-        .select_related("model_version__provider", "version")
-        .first()
-    )
+    """Everything the home page shows of the machines, in about a dozen small queries."""
+    latest = latest_of(project)
+    evaluation = latest.finished
     summaries = summary(evaluation) if evaluation else None
-    new_rows = new_rows_count(project)
+    new_count = new_rows(project, latest.version).count()
     return Loop(
-        version=project.versions.first(),
-        new_rows=new_rows,
-        finetune=project.finetunes.select_related("version").first(),
-        serving=_serving(project),
+        version=latest.version,
+        new_rows=new_count,
+        finetune=latest.finetune,
+        serving=[_serving(alias) for alias in latest.aliases],
         points=_points(project),
         evaluation=evaluation,
         latest_evaluation=summaries,
         evaluation_sentence=sentence(summaries) if summaries else "",
-        retraining=_retraining(project, new_rows),
-        needs=needs_of(project, evaluation, summaries),
+        retraining=_retraining(project, new_count),
+        needs=needs_of(latest, summaries),
     )
 
 
-def _serving(project: Project) -> list[Serving]:
-    aliases = list(project.aliases.select_related("provider"))
-    tuned = {
-        (provider, name): number
-        for provider, name, number in ModelVersion.objects.filter(
-            project=project, name__in=[alias.model for alias in aliases]
-        ).values_list("provider_id", "name", "version__number")
-    }
-    return [
-        Serving(
-            alias=alias.name,
-            model=alias.model,
-            provider=alias.provider.name,
-            since=alias.updated_at,
-            version_number=tuned.get((alias.provider_id, alias.model)),
-        )
-        for alias in aliases
-    ]
+def _serving(alias: ModelAlias) -> Serving:
+    return Serving(
+        alias=alias.name,
+        model=alias.model,
+        provider=alias.provider.name,
+        since=alias.updated_at,
+        version_number=alias.version_number,  # type: ignore[attr-defined]  # of registry.aliases_of
+    )
 
 
 def _points(project: Project) -> list[Point]:
@@ -136,7 +122,6 @@ def _retraining(project: Project, new_rows: int) -> Retraining:
     soon = policy.last_checked_at + timedelta(seconds=every) if policy.last_checked_at else None
     return Retraining(
         policy=policy,
-        sentence=policy.last_finding if policy.is_enabled and policy.last_finding else find(policy, new_rows).sentence,
+        sentence=policy.last_finding if policy.is_enabled else find(policy, new_rows).sentence,
         next_check_at=next_due(policy) or soon,
-        run=live_run(policy),
     )

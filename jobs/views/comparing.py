@@ -68,12 +68,13 @@ def _page(
 def _rows(
     project: Project, data: QueryDict | None = None, initial: list[dict[str, Any]] | None = None
 ) -> ContenderForms:
+    choice = {"project": project, "providers": list(project.providers.all())}
     if data is not None:
         counts = {"form-TOTAL_FORMS": str(MOST_CONTENDERS), "form-INITIAL_FORMS": "0"}
-        return ContenderFormSet(data.dict() | counts, form_kwargs={"project": project})  # type: ignore[return-value]
+        return ContenderFormSet(data.dict() | counts, form_kwargs=choice)  # type: ignore[return-value]
     filled = (initial or [])[:MOST_CONTENDERS]
     filled += [{} for _ in range(MOST_CONTENDERS - len(filled))]
-    return ContenderFormSet(initial=filled, form_kwargs={"project": project})  # type: ignore[return-value]
+    return ContenderFormSet(initial=filled, form_kwargs=choice)  # type: ignore[return-value]
 
 
 def _usual(project: Project) -> list[dict[str, Any]]:

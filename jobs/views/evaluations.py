@@ -73,7 +73,7 @@ def show(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
         if run.is_finished:
             response["HX-Refresh"] = "true"  # the cases below have their answers now
         return response
-    return render(request, "evaluations/show.html", context | _cases(request, run))
+    return render(request, "evaluations/show.html", context | _cases(request, run, context["must_pass"]))
 
 
 @require_safe
@@ -90,7 +90,7 @@ def case(request: HttpRequest, project: Project, pk: int, example: int) -> HttpR
     """One case with all answers, and the training rows nearest to it: what these rows bought."""
     run = _run_of(project, pk)
     asked = get_object_or_404(comparisons.cases_of(run).select_related("exchange"), pk=example)
-    [answered] = cases.with_answers(run, [asked])
+    [answered] = cases.with_answers(run, [asked], cases.must_pass_of(run))
     context = {
         "project": project,
         "room": "evaluations",
@@ -104,10 +104,10 @@ def case(request: HttpRequest, project: Project, pk: int, example: int) -> HttpR
 
 def _run_of(project: Project, pk: int) -> EvaluationRun:
     known = project.evaluations.select_related("version", "model_version__provider", "model_version__finetune")
-    return get_object_or_404(known, pk=pk)
+    return get_object_or_404(known.prefetch_related(reports.CANDIDATES), pk=pk)
 
 
-def _report(project: Project, run: EvaluationRun) -> dict[str, object]:
+def _report(project: Project, run: EvaluationRun) -> dict[str, Any]:
     summaries = reports.summary(run)
     return {
         "project": project,
@@ -118,40 +118,42 @@ def _report(project: Project, run: EvaluationRun) -> dict[str, object]:
         "deciding": next((each["name"] for each in run.graders if each["is_deciding"]), None),
         "grader_figures": grading.figures(run),
         "waits_for_budget": run.is_parked and run.budget is not None,
+        "must_pass": cases.must_pass_of(run),
     }
 
 
-def _compared(request: HttpRequest, run: EvaluationRun) -> dict[str, object]:
+def _compared(request: HttpRequest, run: EvaluationRun) -> dict[str, Any]:
     """Two of the candidates held against each other: those in the query string, else what the run is about."""
     candidates = list(run.candidates.all())
-    form = CasesForm(run.candidates.all(), request.GET)
+    form = CasesForm(candidates, request.GET)
     form.is_valid()
     chosen = form.cleaned_data
     before = chosen.get("before") or reports.compared_with(candidates)
     after = chosen.get("after") or reports.subject_of(candidates)
-    is_pair = before is not None and after is not None and before != after
+    compared = comparisons.Comparison(before, after) if before and after and before != after else None
     return {
         "chosen": chosen,
         "candidates": candidates,
         "before": before,
         "after": after,
-        "changes": comparisons.compare(before, after) if before and after and is_pair else None,
-        "slices": comparisons.slices(before, after) if before and after and is_pair else [],
+        "compared": compared,
+        "changes": compared.paired if compared else None,
+        "slices": compared.slices if compared else [],
     }
 
 
-def _cases(request: HttpRequest, run: EvaluationRun) -> dict[str, object]:
+def _cases(request: HttpRequest, run: EvaluationRun, must_pass: set[int]) -> dict[str, object]:
     context = _compared(request, run)
-    chosen: dict[str, Any] = context["chosen"]  # type: ignore[assignment]
+    chosen = context["chosen"]
     show, group = chosen.get("show", ""), (chosen.get("kind", ""), chosen.get("name", ""))
-    rows = cases.chosen(run, context["before"], context["after"], show, group if all(group) else None)  # type: ignore[arg-type]
+    rows = cases.chosen(run, context["compared"], show, group if all(group) else None)
     page = Paginator(rows, CASES_A_PAGE).get_page(chosen.get("page") or 1)
     query = request.GET.copy()
     for name in ("show", "page"):
         query.pop(name, None)
     return context | {
         "page": page,
-        "cases": list(cases.with_answers(run, list(page.object_list))),
+        "cases": list(cases.with_answers(run, list(page.object_list), must_pass)),
         "show": show,
         "group": group if all(group) else None,
         "query": query.urlencode(),

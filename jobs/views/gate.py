@@ -48,14 +48,15 @@ def _page(request: HttpRequest, project: Project, form: GateForm) -> HttpRespons
 def model(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """What the gate says of one model now, and what it said before."""
     found = get_object_or_404(project.model_versions.select_related("provider", "version", "project"), pk=pk)
-    alias = read_query(AliasForm(project, request.GET))["alias"] or registry.main_alias(project)
+    aliases = list(project.aliases.select_related("provider", "project"))
+    alias = read_query(AliasForm(aliases, request.GET))["alias"] or registry.main_of(project, aliases)
     results = GateResult.objects.filter(model_version=found).select_related("alias", "created_by", "evaluation")
     context = {
         "project": project,
         "room": "registry",
         "model": found,
         "alias": alias,
-        "aliases": project.aliases.all(),
+        "aliases": aliases,
         "is_served": alias and (alias.provider_id, alias.model) == (found.provider_id, found.name),
         "judged": gating.look(alias, found) if alias else None,
         "results": results.defer("limits", "figures").prefetch_related("checks", "promotions")[:MOST_SHOWN],

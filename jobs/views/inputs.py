@@ -57,7 +57,7 @@ def show(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     draft = _draft(project, pk)
     context = {"project": project, "room": "generations", "draft": draft}
     if not request.headers.get("HX-Request"):
-        return render(request, "generations/inputs.html", context | {"inputs": draft.inputs.only("pk", "text")})
+        return render(request, "generations/inputs.html", context | {"inputs": draft.inputs.defer("prompt_key")})
     response = render(request, "generations/_inputs_live.html", context)
     if draft.is_finished:
         response["HX-Refresh"] = "true"

@@ -49,7 +49,7 @@ def new(request: HttpRequest, project: Project) -> HttpResponse:
 
 def _usual(project: Project) -> dict[str, str]:
     """What is wished unless the query string says otherwise."""
-    latest, provider = project.versions.only("number").first(), project.default_provider
+    latest, provider = project.versions.only("project_id", "number").first(), project.default_provider
     return {"version": str(latest.number) if latest else "", "provider": str(provider.pk) if provider else ""}
 
 
@@ -61,7 +61,7 @@ def _ask(request: HttpRequest, project: Project, form: LaunchForm, status: int) 
         "room": "finetunes",
         "form": form,
         "bases": _bases(form),
-        "has_versions": project.versions.exists(),
+        "has_versions": plan is not None or project.versions.exists(),
     }
     page = "finetunes/_start.html" if request.headers.get("HX-Request") else "finetunes/new.html"
     return render(request, page, context | (_before_paying(project, plan) if plan else {}), status=status)

@@ -32,7 +32,8 @@ FEW = 5
 @require_safe
 @role_required(Role.VIEWER)
 def index(request: HttpRequest, project: Project) -> HttpResponse:
-    aliases = list(project.aliases.select_related("provider"))
+    aliases = registry.aliases_of(project)
+    moves_now = registry.moves_of(aliases)
     providers = list(project.providers.defer("sealed_key"))
     models = project.model_versions.select_related("provider", "version", "finetune").prefetch_related("taints")
     models = models[:MOST_SHOWN]
@@ -47,15 +48,13 @@ def index(request: HttpRequest, project: Project) -> HttpResponse:
         {
             "project": project,
             "room": "registry",
-            "aliases": [
-                (alias, _tuned(alias), registry.canary_of(alias) or registry.last_move(alias)) for alias in aliases
-            ],
+            "aliases": [(alias, moves_now.get(alias.pk)) for alias in aliases],
             "bases": _bases(providers),
             "models": _cards(list(models), aliases, providers),
             "promotions": moves.defer("gate__words", "gate__limits", "gate__figures")[:MOST_SHOWN],
             "watches": _watches(project),
             "shadows": Shadow.objects.filter(alias__project=project).select_related("alias", "model_version")[:FEW],
-            "shadow_form": ShadowForm(project) if models else None,
+            "shadow_form": ShadowForm(project).offering(models, aliases) if models else None,
             "waiting": waiting.select_related("alias", "model_version", "gate", "requested_by"),
         },
     )
@@ -65,11 +64,6 @@ def _watches(project: Project) -> QuerySet[Watch]:
     """What is watched now, and the last that ended."""
     watches = Watch.objects.filter(promotion__alias__project=project)
     return watches.select_related("promotion__alias", "rolled_back")[:FEW]
-
-
-def _tuned(alias: ModelAlias) -> ModelVersion | None:
-    models = ModelVersion.objects.filter(provider=alias.provider, name=alias.model)
-    return models.select_related("version").first()
 
 
 @dataclass(frozen=True)

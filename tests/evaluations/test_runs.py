@@ -200,9 +200,10 @@ def test_killed_at_the_fifth_answer_it_goes_on_with_the_rest(run, stub: Stub, mo
 def test_cases_are_told_apart_by_what_the_tuning_did(run):
     drive(run)
     base, tuned = run.candidates.all()
-    changed = comparisons.compare(base, tuned)
+    compared = comparisons.Comparison(base, tuned)
+    changed = compared.paired
     assert (changed.fixed, changed.broken, changed.same) == (2, 0, 2)
-    [fixed, *_] = cases.with_answers(run, cases.chosen(run, base, tuned, "fixed"))
+    [fixed, *_] = cases.with_answers(run, cases.chosen(run, compared, "fixed"), cases.must_pass_of(run))
     assert (fixed.prompt, fixed.expected) == ("Question 11?", "Answer 11.")
     assert [answer.result.is_right for answer in fixed.answers] == [False, True]
 
