@@ -1,16 +1,18 @@
 """What a fine-tune saves: what a project's own rows say of its traffic, prompts, prices and people's time."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from django.db.models import Avg, Count, FloatField, Min, Q, Sum
 from django.db.models.functions import Coalesce, Least
 from django.utils import timezone
 
-from curation.models import LoggedCall, ModelAlias, Project, Review, User
+from curation.models import LoggedCall, ModelAlias, Project, Provider, Review, User
 from curation.prices import price_for
-from curation.pricing import Change, Outlay, Rate, break_even_on, days_to_break_even, usual_epochs
+from curation.pricing import Change, Outlay, Price, Rate, break_even_on, days_to_break_even, usual_epochs
 
 from .models import EvaluationRun, ModelVersion, PaybackForecast, Promotion
 from .registry import main_alias
@@ -20,6 +22,9 @@ WINDOW = timedelta(days=30)
 # Somebody who went for lunch with the page open did not review all the time.
 LONGEST_REVIEW = 600.0
 HOURLY = 40.0
+
+
+PriceOf = Callable[[Provider, str], Price | None]
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,8 @@ def measured(project: Project, now: datetime | None = None) -> Measured:
     now = now or timezone.now()
     calls = _calls(project, now - WINDOW)
     base, short = _evaluated(project)
-    rate = _rate(project)
+    price = cache(price_for)  # the base's is asked twice
+    rate = _rate(project, price)
     long_tokens = calls["long"] if calls["long"] is not None else base
     return Measured(
         calls_per_day=_a_day(calls, now),
@@ -50,14 +56,14 @@ def measured(project: Project, now: datetime | None = None) -> Measured:
         completion_tokens=calls["answer"],
         before=rate,
         after=rate,
-        training=_training(project),
+        training=_training(project, price),
         reviewer_minutes=reviewer_minutes(project),
     )
 
 
-def _rate(project: Project) -> Rate | None:
+def _rate(project: Project, price_of: PriceOf) -> Rate | None:
     provider = project.default_provider
-    price = price_for(provider, provider.base_model) if provider else None
+    price = price_of(provider, provider.base_model) if provider else None
     if price is None or price.input is None or price.output is None:
         return None
     return Rate(price.input, price.output)
@@ -93,10 +99,10 @@ def _evaluated(project: Project) -> tuple[float | None, float | None]:
     return base.prompt_tokens if base else None, tuned.prompt_tokens if tuned else None
 
 
-def _training(project: Project) -> float | None:
+def _training(project: Project, price_of: PriceOf) -> float | None:
     """US dollars of the latest fine-tune: what the provider counted, else what its examples come to."""
     finetune = project.finetunes.select_related("version", "provider").first()
-    price = price_for(finetune.provider, finetune.base_model) if finetune else None
+    price = price_of(finetune.provider, finetune.base_model) if finetune else None
     if finetune is None or price is None:
         return None
     if finetune.trained_tokens:
@@ -165,15 +171,17 @@ def since_promotion(project: Project, outlay: Outlay, before: Rate, after: Rate)
     ours = LoggedCall.objects.filter(
         project=project, requested_model=alias.name, prompt_tokens__isnull=False, completion_tokens__isnull=False
     )
-    new = _means(ours.filter(served_model=promotion.model, started_at__gte=promotion.created_at))
-    window = ours.filter(started_at__lt=promotion.created_at, started_at__gt=promotion.created_at - WINDOW)
-    old = _means(window.filter(served_model=promotion.previous_model))
-    if not new["count"] or not old["count"]:
+    means = ours.filter(started_at__gt=promotion.created_at - WINDOW).aggregate(
+        **_means("new", Q(served_model=promotion.model, started_at__gte=promotion.created_at)),
+        **_means("old", Q(served_model=promotion.previous_model, started_at__lt=promotion.created_at)),
+    )
+    count = means["new_count"]
+    if not count or not means["old_count"]:
         return None
     days = max((timezone.now() - promotion.created_at).total_seconds() / 86_400, 1 / 24)
-    change = Change(new["count"] / days, old["prompt"], new["prompt"], new["completion"], before, after)
-    saved = new["count"] * (before.call(old["prompt"], old["completion"]) - change.call_after)
-    return Since(alias, promotion, days, new["count"], new["prompt"], change, saved, outlay)
+    change = Change(count / days, means["old_prompt"], means["new_prompt"], means["new_completion"], before, after)
+    saved = count * (before.call(means["old_prompt"], means["old_completion"]) - change.call_after)
+    return Since(alias, promotion, days, count, means["new_prompt"], change, saved, outlay)
 
 
 def _standing(alias: ModelAlias) -> Promotion | None:
@@ -182,9 +190,10 @@ def _standing(alias: ModelAlias) -> Promotion | None:
     return last if last and last.kind == Promotion.Kind.PROMOTED else None
 
 
-def _means(calls: Any) -> dict[str, Any]:
-    return calls.aggregate(
-        count=Count("pk"),
-        prompt=Coalesce(Avg("prompt_tokens"), 0.0, output_field=FloatField()),
-        completion=Coalesce(Avg("completion_tokens"), 0.0, output_field=FloatField()),
-    )
+def _means(name: str, those: Q) -> dict[str, Any]:
+    """Of those calls: how many, and the mean tokens of prompt and answer."""
+    return {
+        f"{name}_count": Count("pk", filter=those),
+        f"{name}_prompt": Coalesce(Avg("prompt_tokens", filter=those), 0.0, output_field=FloatField()),
+        f"{name}_completion": Coalesce(Avg("completion_tokens", filter=those), 0.0, output_field=FloatField()),
+    }
