@@ -25,6 +25,7 @@ BARS |= {"search, common words": 150, "next (newest)": 15, "next (most_seen)": 1
 BARS |= {"next (its address)": 15}
 MOST_QUERIES = 15
 PAGES = {
+    "home": "",
     "rows": "rows/",
     "search": "rows/?q=w1a2+w3b4",
     "activity": "review/activity/",

@@ -63,6 +63,13 @@ def policy_of(project: Project) -> RetrainingPolicy:
     return policy
 
 
+def policy_shown(project: Project) -> RetrainingPolicy:
+    """The same for a page that only tells of it: nothing is stored by looking."""
+    policy = RetrainingPolicy.objects.filter(project=project).first() or RetrainingPolicy(project=project)
+    policy.project = project
+    return policy
+
+
 def live_run(policy: RetrainingPolicy) -> RetrainingRun | None:
     return RetrainingRun.objects.unfinished().filter(policy=policy).first()
 

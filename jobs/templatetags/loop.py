@@ -13,7 +13,7 @@ from curation.models import DatasetVersion, ModelAlias, Project
 from jobs.evaluations import CandidateSummary, summary
 from jobs.models import EvaluationCandidate, EvaluationRun, FineTune, RetrainingPolicy
 from jobs.needs import Need, latest_of, needs_of
-from jobs.readiness import find, next_due, policy_of
+from jobs.readiness import find, next_due, policy_shown
 from jobs.reports import sentence
 
 register = template.Library()
@@ -117,7 +117,7 @@ def _points(project: Project) -> list[Point]:
 
 
 def _retraining(project: Project, new_rows: int) -> Retraining:
-    policy = policy_of(project)
+    policy = policy_shown(project)
     every: Any = settings.CELERY_BEAT_SCHEDULE["check retraining policies"]["schedule"]
     soon = policy.last_checked_at + timedelta(seconds=every) if policy.last_checked_at else None
     return Retraining(
