@@ -227,7 +227,6 @@ def _steps(project: Any, user: Any, client: Any) -> dict[str, Callable[[], None]
     from curation.order import choose
     from curation.review import Ticket, decide
     from curation.search import Filters, find, with_excerpts
-    from curation.statements import planned_once
 
     draw = random.Random(1)
     held: list[Any] = []
@@ -244,8 +243,7 @@ def _steps(project: Any, user: Any, client: Any) -> dict[str, Callable[[], None]
             slot = next_slot(project, user, after=held[-1] if held else None)
             tickets.append(Ticket(slot.exchange_id, slot.exchange.version, slot.pk, slot.claim_token))
             held.append(slot)
-        with planned_once():  # as the page does
-            decided.append(decide(project, user, "excluded", tickets.pop()))
+        decided.append(decide(project, user, "excluded", tickets.pop()))
 
     freed_for: set[str] = set()
 

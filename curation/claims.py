@@ -29,23 +29,20 @@ UPDATE curation_reviewslot
                 AND (SELECT count(*) FILTER (WHERE o.reviewer_id = %(me)s) FROM curation_reviewslot o
                       WHERE o.exchange_id = s.exchange_id AND o.id <> s.id) = 0
               ORDER BY {order} LIMIT 1 FOR UPDATE OF s SKIP LOCKED)
-RETURNING {columns},
-             (SELECT o.kind FROM curation_revieworder o
+RETURNING *, (SELECT o.kind FROM curation_revieworder o
                 WHERE o.project_id = curation_reviewslot.project_id AND o.user_id = %(me)s) AS order_kind,
              (SELECT o.sample_percent FROM curation_revieworder o
                 WHERE o.project_id = curation_reviewslot.project_id AND o.user_id = %(me)s) AS order_percent
 """
 # Where the claim would look, without taking anything.
 _PEEK = """
-SELECT {columns} FROM curation_reviewslot s
+SELECT s.* FROM curation_reviewslot s
  WHERE s.done_at IS NULL AND {where}
    AND (s.meant_for_id IS NULL OR s.meant_for_id = %(me)s)
    AND (SELECT count(*) FILTER (WHERE o.reviewer_id = %(me)s) FROM curation_reviewslot o
          WHERE o.exchange_id = s.exchange_id AND o.id <> s.id) = 0
  ORDER BY {order} LIMIT 1
 """
-# Named one by one, as a plan that is kept does not outlive a change of what it returns.
-_COLUMNS = ", ".join(f"{field.column}" for field in ReviewSlot._meta.concrete_fields)
 _FREE = "(s.claimed_until IS NULL OR s.claimed_until < statement_timestamp() OR s.reviewer_id = %(me)s)"
 _OF_PROJECT = "s.project_id = %(project)s"
 _MINE = f"{_OF_PROJECT} AND s.reviewer_id = %(me)s AND s.claimed_until > statement_timestamp()"
@@ -153,11 +150,11 @@ def first_slot(exchange: Exchange) -> ReviewSlot:
 
 
 def _look(where: str, order: str, values: dict[str, Any]) -> ReviewSlot | None:
-    sql = _PEEK.format(columns=_COLUMNS, where=where, order=order)  # constants of this module, as in _claim
+    sql = _PEEK.format(where=where, order=order)  # constants of this module, as in _claim
     return next(iter(ReviewSlot.objects.raw(sql, values)), None)
 
 
 def _claim(where: str, order: str, values: dict[str, Any]) -> ReviewSlot | None:
     # Both parts are constants of this module; whatever comes from outside is a parameter.
-    sql = _CLAIM.format(columns=_COLUMNS, where=where, order=order)
+    sql = _CLAIM.format(where=where, order=order)
     return next(iter(ReviewSlot.objects.raw(sql, values | {"token": uuid.uuid4()})), None)

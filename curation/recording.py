@@ -16,7 +16,6 @@ from .json_text import may_be_broken
 from .models import LoggedCall, Project
 from .redaction import STRICTEST, Policy, Redactor, redactor
 from .schemas import answer_schema
-from .statements import several
 
 Outcome = LoggedCall.Outcome
 Row = dict[str, Any]
@@ -95,7 +94,7 @@ def store(prepared: Prepared) -> dict[UUID, int | None]:
     """The part of `record` that is done in the database."""
     if not prepared.rows:
         return {}
-    with transaction.atomic(), several() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_STAGE)
         with connection.wrap_database_errors, cursor.copy(_COPY) as copy:
             for row in prepared.rows.values():

@@ -2,7 +2,6 @@
 
 import os
 import re
-import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -133,11 +132,8 @@ TEMPLATES = [
 DATABASES = {
     "default": dj_database_url.parse(_required("DATABASE_URL"), conn_max_age=600, conn_health_checks=True),
 }
-DATABASES["default"].setdefault("OPTIONS", {}).update(
-    options="-c statement_timeout=60000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=60000",
-    # Nothing is prepared by being asked often, only where the code says so: see statements.planned_once.
-    server_side_binding=True,
-    prepare_threshold=sys.maxsize,
+DATABASES["default"].setdefault("OPTIONS", {})["options"] = (
+    "-c statement_timeout=60000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=60000"
 )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -21,7 +21,6 @@ from curation.queue import standing
 from curation.reading import read
 from curation.review import NothingToUndo, Refused, Stale, Ticket, decide, redo, undo
 from curation.review_forms import LATER_CHOICES, LeaveForm, UndoForm, VerdictForm, valid
-from curation.statements import planned_once
 from curation.views.files import text_file
 from curation.views.opinions import resolve_page
 from curation.views.stage import frame, on, person, row_of
@@ -37,7 +36,6 @@ logger = logging.getLogger(__name__)
 
 @role_required(Role.VIEWER)
 @require_safe
-@planned_once()
 def queue(request: HttpRequest, project: Project) -> HttpResponse:
     """On to the next row for a reviewer; why there is none; the list of rows for who may only look."""
     user = person(request)
@@ -51,7 +49,6 @@ def queue(request: HttpRequest, project: Project) -> HttpResponse:
 
 @role_required(Role.VIEWER)
 @require_safe
-@planned_once()
 def exchange(request: HttpRequest, project: Project, exchange_id: int) -> HttpResponse:
     found = row_of(project, exchange_id)
     if found.state == Exchange.State.AWAITING and may_resolve(project, person(request), found):
@@ -61,7 +58,6 @@ def exchange(request: HttpRequest, project: Project, exchange_id: int) -> HttpRe
 
 @role_required(Role.REVIEWER)
 @require_safe
-@planned_once()
 def ahead(request: HttpRequest, project: Project, exchange_id: int) -> HttpResponse:
     """The page that a verdict on this row would most likely bring, for the page's script to show until the answer to
     the verdict is there. Nothing is claimed: 204 where there is no next row, and a row that another person takes
@@ -76,7 +72,6 @@ def ahead(request: HttpRequest, project: Project, exchange_id: int) -> HttpRespo
 
 
 @role_required(Role.REVIEWER)
-@planned_once()
 def verdict(request: HttpRequest, project: Project, exchange_id: int, verb: str) -> HttpResponse:
     """Include, exclude or later; then the next row. 422 with the reason, 409 with both states, the typed text kept."""
     if request.method != "POST":  # a log-in in between comes back as a GET
@@ -136,7 +131,6 @@ def _on(request: HttpRequest, project: Project, after: ReviewSlot) -> HttpRespon
 
 
 @role_required(Role.REVIEWER)
-@planned_once()
 def take_back(request: HttpRequest, project: Project) -> HttpResponse:
     if request.method != "POST":
         return redirect("review", project.slug)
@@ -151,7 +145,6 @@ def take_back(request: HttpRequest, project: Project) -> HttpResponse:
 
 
 @role_required(Role.REVIEWER)
-@planned_once()
 def give_again(request: HttpRequest, project: Project) -> HttpResponse:
     """Redo what was undone last; then the next row."""
     if request.method != "POST":
@@ -171,7 +164,6 @@ def give_again(request: HttpRequest, project: Project) -> HttpResponse:
 
 @role_required(Role.REVIEWER)
 @require_POST
-@planned_once()
 def leave(request: HttpRequest, project: Project, exchange_id: int) -> HttpResponse:
     """On to the next row, or back to the one before, without a verdict. The row left is free for others, unless
     something typed waits there.

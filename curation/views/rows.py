@@ -1,6 +1,5 @@
 """Rows by the page: searched, filtered, and the searches people keep."""
 
-from contextlib import nullcontext
 from typing import Any
 
 from django.contrib import messages
@@ -17,7 +16,6 @@ from curation.models import BulkChange, BulkRow, Exchange, Project, ReviewSlot, 
 from curation.permissions import Role, role_required
 from curation.rows_forms import AssignForm, FilterForm, PageForm, SavedViewForm
 from curation.search import COUNTED, Filters, count, find, find_alike, with_excerpts
-from curation.statements import planned_once
 
 ROWS_PER_PAGE = 25
 MOST_VIEWS = 100
@@ -40,12 +38,8 @@ VERBS = [("included", "Include", "i"), ("excluded", "Exclude", "x"), ("later", "
 @role_required(Role.VIEWER)
 @require_safe
 def index(request: HttpRequest, project: Project) -> HttpResponse:
-    filters = FilterForm(request.GET).filters()
-    with nullcontext() if filters.narrows else planned_once():
-        return _list(request, project, filters)
-
-
-def _list(request: HttpRequest, project: Project, filters: Filters) -> HttpResponse:
+    form = FilterForm(request.GET)
+    filters = form.filters()
     place = read_query(PageForm(request.GET))
     before = place["before"]
     rows, total, is_alike = _found(project, filters, before)
