@@ -16,7 +16,7 @@ from curation.models import Example, Exchange, Feedback, LoggedCall, Membership,
 from curation.recording import record
 from jobs import exports, readiness, withdrawals
 from jobs.models import Export, InputDraft, Judgement, RetrainingRun, Withdrawal
-from jobs.needs import needs_of
+from jobs.needs import latest_of, needs_of
 from tests.asking import call_of
 from tests.machines import step
 from tests.provider_stub import refusal
@@ -195,7 +195,7 @@ def test_the_model_is_marked_and_a_retraining_follows(taught, owner, project, ma
     withdrawal = step(withdraw(taught, owner, wants_retraining=True))
     assert model.taints.get().row_count == 1
     assert withdrawal.retraining == RetrainingRun.objects.get()
-    assert [need.button for need in needs_of(project, None, None)] == ["Look"]
+    assert [need.button for need in needs_of(latest_of(project), None)] == ["Look"]
     page = browser_of(owner).get(reverse("registry", args=["support"])).content.decode()
     assert "was taught withdrawn rows" in page
 
