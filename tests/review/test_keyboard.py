@@ -138,6 +138,7 @@ def test_the_hold_lasts_while_somebody_is_here_and_a_row_taken_over_is_told(revi
     page.keyboard.press("e")
     page.keyboard.type(" Or ten.")
     page.reload()  # a page that is loaded anew begins its beats under the test's clock
+    page.wait_for_load_state("networkidle")  # what the page before still sends is over
     ReviewSlot.objects.update(claimed_until="2020-01-01T00:00Z")
     with page.expect_response("**/heartbeat/"):
         page.clock.run_for(61_000)
