@@ -230,14 +230,19 @@ let lastInput = Date.now();
 for (const kind of ["keydown", "pointerdown", "wheel"])
   document.addEventListener(kind, () => (lastInput = Date.now()), { passive: true, capture: true });
 
+let isBeating = false;
+
 async function beat() {
   const hold = document.getElementById("hold");
-  if (!hold?.dataset.beats || isBusy || document.hidden || Date.now() - lastInput > PRESENT) return;
+  if (!hold?.dataset.beats || isBusy || isBeating || document.hidden || Date.now() - lastInput > PRESENT) return;
+  isBeating = true; // the answer brings the token that the next one needs
   try {
     const response = await part("hold", hold.dataset.beats, fields(document.getElementById("verdict")));
     if (response.status === 409) say(document.getElementById("hold").textContent);
   } catch (error) {
     if (!(error instanceof TypeError)) throw error; // the server is away: the next beat asks again
+  } finally {
+    isBeating = false;
   }
 }
 
