@@ -12,10 +12,13 @@ FROM (SELECT DISTINCT project_id FROM curation_incoming ORDER BY project_id) AS 
 DELETE FROM curation_incoming i WHERE (SELECT true FROM curation_loggedcall c WHERE c.id = i.id);
 
 -- The Exchange of each call. A prompt seen for the first time, maybe more than once in this batch and in different case,
--- gets its number here, and the earliest call speaks for it.
+-- gets its number here, and the earliest call speaks for it. A key is folded already, so its bytes tell prompts apart;
+-- compared as citext it would be folded anew each time.
 WITH asked AS MATERIALIZED (
     SELECT id, started_at,
-        first_value(id) OVER (PARTITION BY project_id, context_digest, prompt_key::text COLLATE "C" ORDER BY started_at, id) AS speaker,
+        first_value(id) OVER (
+            PARTITION BY project_id, context_digest, prompt_key::text COLLATE "C" ORDER BY started_at, id
+        ) AS speaker,
         (
             SELECT e.id FROM curation_exchange e
             WHERE e.project_id = i.project_id AND e.context_digest = i.context_digest AND e.prompt_key = i.prompt_key
