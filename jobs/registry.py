@@ -201,34 +201,20 @@ def roll_back(
 
 
 def to_take_back(alias: ModelAlias) -> Promotion | None:
-    """The move a roll back would take back."""
-    return canary_of(alias) or last_move(alias)
-
-
-def canary_of(alias: ModelAlias) -> Promotion | None:
-    """The move by which another model answers a share of the calls now."""
-    if alias.canary_provider_id is None:
-        return None
-    tried = Promotion.objects.filter(alias=alias, kind=Promotion.Kind.CANARY, reversed_by=None)
-    return tried.select_related("previous_provider").first()
-
-
-def last_move(alias: ModelAlias) -> Promotion | None:
-    """The last move of all calls that was not taken back."""
-    moves = [Promotion.Kind.PROMOTED, Promotion.Kind.SET]
-    standing = Promotion.objects.filter(alias=alias, reversed_by=None, kind__in=moves)
-    return standing.select_related("previous_provider").order_by("-pk").first()
+    """What a roll-back would undo: the share that is tried now, else the last move of all calls."""
+    return moves_of([alias]).get(alias.pk)
 
 
 def moves_of(aliases: Sequence[ModelAlias]) -> dict[int, Promotion]:
-    """By alias: the share it tries now, else its last move that was not taken back."""
+    """The same of several aliases, by their ids."""
     kinds = [Promotion.Kind.PROMOTED, Promotion.Kind.SET, Promotion.Kind.CANARY]
     standing = Promotion.objects.filter(alias__in=aliases, reversed_by=None, kind__in=kinds)
     latest = standing.order_by("alias_id", "kind", "-pk").distinct("alias_id", "kind")
     tries = {alias.pk for alias in aliases if alias.canary_provider_id is not None}
     found: dict[int, Promotion] = {}
-    for move in sorted(latest.select_related("previous_provider"), key=lambda move: move.pk):
-        if (move.kind == Promotion.Kind.CANARY) == (move.alias_id in tries):
+    moves = latest.select_related("previous_provider")
+    for move in sorted(moves, key=lambda move: (move.kind == Promotion.Kind.CANARY, move.pk)):
+        if move.kind != Promotion.Kind.CANARY or move.alias_id in tries:
             found[move.alias_id] = move
     return found
 
