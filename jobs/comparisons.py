@@ -111,8 +111,11 @@ def _count(candidate: EvaluationCandidate, **those: bool) -> Count:
     return Count("results", filter=Q(results__candidate=candidate, **those))
 
 
-# What the rows of cases have in common, and last how the project's regions are called.
+# How the project's regions are called, and then what the rows of cases have in common.
 _GROUPS = """
+SELECT 'names' AS kind, regions::text AS name, NULL::bigint AS exchange_id
+FROM curation_coverage WHERE project_id = %(project)s AND regions IS NOT NULL
+UNION ALL
 SELECT 'tag', t.name, x.exchange_id
 FROM curation_tag_exchanges x JOIN curation_tag t ON t.id = x.tag_id WHERE x.exchange_id = ANY(%(rows)s)
 UNION ALL
@@ -122,8 +125,7 @@ SELECT 'reason', unnest(standing.reasons), standing.exchange_id FROM (
 ) standing
 UNION ALL
 SELECT 'region', region::text, exchange_id FROM curation_rowregion WHERE exchange_id = ANY(%(rows)s)
-UNION ALL
-SELECT 'names', regions::text, NULL FROM curation_coverage WHERE project_id = %(project)s AND regions IS NOT NULL
+ORDER BY exchange_id NULLS FIRST
 """
 
 
@@ -136,9 +138,10 @@ def groups_of(run: EvaluationRun, cases: Mapping[int, int]) -> dict[str, dict[st
         for kind, name, row in cursor:
             if kind == "names":
                 regions = Regions.of_json(stored) if (stored := json.loads(name)) else None
-            else:
+            elif kind != "region":
                 found[kind][name].append(cases[row])
-    found["region"] = {regions.name(int(number)): those for number, those in found["region"].items()} if regions else {}
+            elif regions:
+                found[kind][regions.name(int(name))].append(cases[row])
     return found
 
 
