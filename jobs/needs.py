@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Q, Subquery
-from django.db.models.functions import JSONObject
 from django.urls import reverse
 
-from curation.models import DatasetVersion, ModelAlias, Project
+from curation.models import Project
 
-from .models import Approval, EvaluationRun, Export, FineTune, Job, Promotion, PromotionRequest, RetrainingRun
-from .registry import aliases_of, main_of
+from .latest import Latest
+from .models import FineTune, Job, PromotionRequest, RetrainingRun
+from .registry import main_of
 from .reports import CandidateSummary, of_model
 
 
@@ -21,57 +20,6 @@ class Need:
     text: str
     url: str
     button: str
-
-
-@dataclass(frozen=True)
-class Latest:
-    """The newest of each kind that a project has, and what of the others waits for a person."""
-
-    project: Project
-    evaluation: EvaluationRun | None
-    finished: EvaluationRun | None  # the newest evaluation that ended well
-    finetune: FineTune | None
-    stuck: list[FineTune]  # that wait for a person
-    aliases: list[ModelAlias]
-    version: DatasetVersion | None  # with `newest_export` of all versions: status, error, number, split, format
-
-
-def latest_of(project: Project) -> Latest:
-    runs = project.evaluations.select_related("model_version__provider", "version").annotate(
-        is_decided=Exists(Promotion.objects.filter(model_version=OuterRef("model_version")))
-        | Exists(PromotionRequest.objects.filter(model_version=OuterRef("model_version")))
-    )
-    evaluation = runs.first()
-    ended_well = evaluation is None or evaluation.status == Job.Status.SUCCEEDED
-    newest = project.finetunes.values("pk")[:1]
-    asked = Q(approval__decision=Approval.Decision.OPEN)
-    waits = Q(status__in=[Job.Status.PENDING, Job.Status.RUNNING]) & (asked | Q(step=FineTune.Step.BLOCKED))
-    finetunes = list(
-        project.finetunes.filter(Q(pk=Subquery(newest)) | waits)
-        .select_related("version")
-        .annotate(
-            waits=ExpressionWrapper(waits, BooleanField()), waits_for_two=ExpressionWrapper(asked, BooleanField())
-        )
-    )
-    return Latest(
-        project=project,
-        evaluation=evaluation,
-        finished=evaluation if ended_well else runs.filter(status=Job.Status.SUCCEEDED).first(),
-        finetune=finetunes[0] if finetunes else None,
-        stuck=[finetune for finetune in finetunes if finetune.waits],
-        aliases=aliases_of(project),
-        version=project.versions.annotate(newest_export=_newest_export()).first(),
-    )
-
-
-def _newest_export() -> Subquery:
-    said = JSONObject(status="status", error="error", number="version__number", split="split", format="format")
-    return Subquery(
-        Export.objects.filter(version__project=OuterRef("project"))
-        .order_by("-pk")
-        .annotate(said=said)
-        .values("said")[:1]
-    )
 
 
 def needs_of(latest: Latest, summaries: list[CandidateSummary] | None) -> list[Need]:
@@ -120,21 +68,18 @@ def _asked(project: Project) -> Iterator[Need]:
 def _unapproved(latest: Latest) -> Iterator[Need]:
     for finetune in latest.stuck:
         if finetune.waits_for_two:  # type: ignore[attr-defined]  # an annotation of latest_of
-            yield Need(
-                f"{str(finetune).capitalize()} waits for a second person to agree.",
-                reverse("finetune", args=[latest.project.slug, finetune.pk]),
-                "Decide",
-            )
+            yield _of(latest.project, "finetune", finetune, "waits for a second person to agree.", "Decide")
 
 
 def _blocked(latest: Latest) -> Iterator[Need]:
     for finetune in latest.stuck:
         if finetune.step == FineTune.Step.BLOCKED:
-            yield Need(
-                f"{str(finetune).capitalize()} waits for a decision. {finetune.error}",
-                reverse("finetune", args=[latest.project.slug, finetune.pk]),
-                "Decide",
-            )
+            yield _of(latest.project, "finetune", finetune, f"waits for a decision. {finetune.error}", "Decide")
+
+
+def _of(project: Project, page: str, job: Job, words: str, button: str) -> Need:
+    """A need of one job, which has a page of its own."""
+    return Need(f"{str(job).capitalize()} {words}", reverse(page, args=[project.slug, job.pk]), button)
 
 
 def _tainted(latest: Latest) -> Iterator[Need]:
@@ -152,11 +97,9 @@ def _failed(latest: Latest) -> Iterator[Need]:
     """The latest of each kind, if it failed; a retraining that failed with its fine-tune is told once."""
     project, finetune, evaluation = latest.project, latest.finetune, latest.evaluation
     if finetune and finetune.status == Job.Status.FAILED:
-        url = reverse("finetune", args=[project.slug, finetune.pk])
-        yield Need(f"{str(finetune).capitalize()} failed. {finetune.error}", url, "Look")
+        yield _of(project, "finetune", finetune, f"failed. {finetune.error}", "Look")
     if evaluation and evaluation.status == Job.Status.FAILED:
-        url = reverse("evaluation", args=[project.slug, evaluation.pk])
-        yield Need(f"{str(evaluation).capitalize()} failed. {evaluation.error}", url, "Look")
+        yield _of(project, "evaluation", evaluation, f"failed. {evaluation.error}", "Look")
     run = RetrainingRun.objects.filter(policy__project=project).first()
     if run and run.status == Job.Status.FAILED and run.finetune_id is None:
         yield Need(f"{str(run).capitalize()} failed. {run.error}", reverse("retraining", args=[project.slug]), "Look")

@@ -11,8 +11,9 @@ from django.db.models import Count, Q
 from curation.datasets import new_rows
 from curation.models import DatasetVersion, ModelAlias, Project
 from jobs.evaluations import CandidateSummary, summary
+from jobs.latest import latest_of
 from jobs.models import EvaluationCandidate, EvaluationRun, FineTune, RetrainingPolicy
-from jobs.needs import Need, latest_of, needs_of
+from jobs.needs import Need, needs_of
 from jobs.readiness import find, next_due, policy_shown
 from jobs.reports import sentence
 

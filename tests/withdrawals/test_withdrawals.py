@@ -15,8 +15,9 @@ from curation.erasure import STATEMENTS, erase
 from curation.models import Example, Exchange, Feedback, LoggedCall, Membership, MustPass, Review, Waiver
 from curation.recording import record
 from jobs import exports, readiness, withdrawals
+from jobs.latest import latest_of
 from jobs.models import Export, InputDraft, Judgement, RetrainingRun, Withdrawal
-from jobs.needs import latest_of, needs_of
+from jobs.needs import needs_of
 from tests.asking import call_of
 from tests.machines import step
 from tests.provider_stub import refusal
