@@ -65,7 +65,8 @@ class ReviewSlot(models.Model):
             models.Index(
                 fields=["project", "reviewer"], name="slot_held", condition=Q(done_at=None, reviewer__isnull=False)
             ),
-            models.Index(fields=["reviewer"], name="slot_reviewer", condition=~Q(reviewer=None)),
+            # With `done_at`, so that what a person holds is never looked for among all that they decided.
+            models.Index(fields=["reviewer", "done_at"], name="slot_of_reviewer", condition=~Q(reviewer=None)),
             models.Index(fields=["meant_for"], name="slot_meant_for", condition=~Q(meant_for=None)),
         ]
 
