@@ -10,10 +10,10 @@ Prints one line for each size and how the larger compares with the smaller. A pl
 import argparse
 import os
 import random
+import re
 import statistics
 import sys
 import time
-import uuid
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -22,7 +22,7 @@ NAME = "bench_review"
 # Milliseconds that the 95th of a hundred may take, by step.
 BARS = {"next (attention)": 15, "decide": 10, "row page": 15, "list": 20, "search, rare words": 150}
 BARS |= {"search, common words": 150, "next (newest)": 15, "next (most_seen)": 15, "next (sample)": 15}
-BARS |= {"next (its address)": 15}
+BARS |= {"next (its address)": 15, "verdict and next row": 100}
 MOST_QUERIES = 15
 PAGES = {
     "home": "",
@@ -259,22 +259,27 @@ def _steps(project: Any, user: Any, client: Any) -> dict[str, Callable[[], None]
         let_go("address")
         assert client.get("/projects/bench/review/").status_code == 302
 
+    open_rows: list[int] = []
+
     def row_page() -> None:
-        slot = next_slot(project, user, after=held[-1] if held else None)
-        held.append(slot)
-        assert client.get(f"/projects/bench/review/{slot.exchange_id}/").status_code == 200
+        """The page of a row, which claims it."""
+        if not open_rows:
+            waiting = project.slots.filter(done_at=None).order_by("draw").values_list("exchange", flat=True)
+            open_rows.extend(waiting[10_000:10_400])
+        assert client.get(f"/projects/bench/review/{open_rows.pop()}/").status_code == 200
 
     def similar_page() -> None:
         assert client.get(f"/projects/bench/review/{held[draw.randrange(len(held))].exchange_id}/similar/").content
 
-    def verdict_page() -> None:
-        """What a form brings: the verdict is written, the next row claimed, and its page made."""
-        let_go("form")
-        slot = next_slot(project, user)
-        form = {"version": slot.exchange.version, "slot": slot.pk, "token": slot.claim_token, "action": uuid.uuid4()}
-        at = f"/projects/bench/review/{slot.exchange_id}/exclude/"
-        answer = client.post(at, form | {"via": "key"}, follow=True)
-        assert answer.redirect_chain
+    forms: list[tuple[str, dict[str, str]]] = []
+
+    def verdict_and_next() -> None:
+        """What a key brings: the verdict is written, the next row claimed, and the answer is that row."""
+        if not forms:
+            let_go("key")
+            forms.append(_verdict_form(client.get("/projects/bench/review/", follow=True)))
+        at, form = forms.pop()
+        forms.append(_verdict_form(client.post(at, form | {"via": "key"}, headers={"X-Stage": "next"})))
 
     def page(query: str = "") -> None:
         assert client.get(f"/projects/bench/rows/{query}").status_code == 200
@@ -307,7 +312,7 @@ def _steps(project: Any, user: Any, client: Any) -> dict[str, Callable[[], None]
         "next (its address)": next_address,
         "decide": decision,
         "row page": row_page,
-        "verdict and next page": verdict_page,
+        "verdict and next row": verdict_and_next,
         "list": page,
         "list of a state": lambda: page("?state=included"),
         "search, rare words": lambda: search(2, WORDS),
@@ -315,6 +320,14 @@ def _steps(project: Any, user: Any, client: Any) -> dict[str, Callable[[], None]
         "similar rows": similar_page,
         "weigh 20": weighing,
     }
+
+
+def _verdict_form(answer: Any) -> tuple[str, dict[str, str]]:
+    """Where the form on a row's page is sent to exclude the row, and what is in it."""
+    said = answer.content.decode()
+    form = said[said.index('id="verdict"') : said.index("</form>", said.index('id="verdict"'))]
+    (at,) = re.findall(r'action="([^"]+)include/"', form)
+    return f"{at}exclude/", dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form))
 
 
 def _timed(step: Callable[[], Any], seconds: float) -> tuple[float, float]:

@@ -21,6 +21,9 @@ COUNTED = 10_000
 # Beyond this many the number may be a few seconds old: to count them would be the dearest part of a row's page.
 COUNTED_ANEW = 1_000
 COUNTED_EVERY = 10  # seconds
+# So many verdicts of today are counted anew for a page; of more, what was counted is kept for so many seconds.
+TODAY_COUNTED = 200
+TODAY_ANEW = 300
 PAUSE = timedelta(minutes=5)
 
 
@@ -60,32 +63,49 @@ _LEFT = """(
 )"""
 # One query for what every page of the queue shows: that, and what `review.undoable` finds, today and at all. Only one's
 # own verdicts can be undone, so those of today less what took one of them back are what stands; looked up one by one,
-# or among all that a person ever decided, they would cost more than the rest of the page. A scalar count and not NOT
-# EXISTS: the planner may read the whole table for that.
+# or among all that a person ever decided, they would cost more than the rest of the page. Of today only what came after
+# `since` is counted. A scalar count and not NOT EXISTS: the planner may read the whole table for that.
 _PROGRESS = f"""
-WITH today AS MATERIALIZED (
+WITH counted AS MATERIALIZED (
     SELECT id, verb, reverses_id, created_at FROM curation_review
-    WHERE project_id = %(project)s AND reviewer_id = %(me)s AND created_at >= %(midnight)s
-    ORDER BY created_at DESC LIMIT {COUNTED}
+    WHERE project_id = %(project)s AND reviewer_id = %(me)s AND created_at > %(since)s
 )
 SELECT {_LEFT},
     (SELECT count(*) FILTER (WHERE verb <> 'undone')
-        - count(*) FILTER (WHERE verb = 'undone' AND reverses_id >= (SELECT min(id) FROM today)) FROM today),
-    ARRAY(SELECT created_at FROM today WHERE verb <> 'undone' ORDER BY created_at DESC LIMIT 21),
+        - count(*) FILTER (WHERE verb = 'undone' AND reverses_id >= coalesce(%(first)s, (SELECT min(id) FROM counted)))
+        FROM counted),
+    (SELECT min(id) FROM counted), (SELECT max(created_at) FROM counted),
+    ARRAY(SELECT created_at FROM curation_review
+        WHERE project_id = %(project)s AND reviewer_id = %(me)s AND verb <> 'undone' AND created_at >= %(midnight)s
+        ORDER BY created_at DESC LIMIT 21),
     (SELECT true FROM curation_review r WHERE r.project_id = %(project)s AND r.reviewer_id = %(me)s AND {_STANDS}
         ORDER BY r.id DESC LIMIT 1) IS NOT NULL
 """  # noqa: S608 - constants of ours
 
 
+@dataclass(frozen=True)
+class _Day:
+    """What a person decided of a day until a moment, and the first of it."""
+
+    since: datetime
+    first: int | None = None
+    count: int = 0
+
+
 def progress(project: Project, user: User) -> Progress:
     midnight = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    place = f"today-{project.pk}-{user.pk}-{midnight.date()}"
+    known: _Day = cache.get(place) or _Day(midnight - timedelta(microseconds=1))
     with connection.cursor() as cursor:
         values: dict[str, Any] = {"project": project.pk, "me": user.pk, "midnight": midnight, "most": COUNTED_ANEW + 1}
-        cursor.execute(_PROGRESS, values)
-        left, today, newest, can_undo = cursor.fetchone()
+        cursor.execute(_PROGRESS, values | {"since": known.since, "first": known.first})
+        left, more, first, newest, times, can_undo = cursor.fetchone()
     if left > COUNTED_ANEW:
         left = cache.get_or_set(f"left-{project.pk}", partial(_left, project), COUNTED_EVERY)
-    return Progress(left, today, _pace(newest), can_undo)
+    today = known.count + more
+    if more > TODAY_COUNTED:
+        cache.set(place, _Day(newest, known.first or first, today), TODAY_ANEW)
+    return Progress(left, today, _pace(times), can_undo)
 
 
 def _left(project: Project) -> int:

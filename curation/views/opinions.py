@@ -17,7 +17,7 @@ from curation.preview import preview
 from curation.reading import compare, in_editor, read
 from curation.review import Refused, Stale
 from curation.review_forms import SecondForm, valid
-from curation.views.stage import frame, on, person
+from curation.views.stage import frame, on, person, stage_page
 
 
 @role_required(Role.REVIEWER)
@@ -69,7 +69,7 @@ def resolve_page(request: HttpRequest, project: Project, row: Exchange) -> HttpR
         "sides": sides,
         "opened_at": time.time(),
     }
-    return render(request, "review/resolve.html", context)
+    return stage_page(request, "review/resolve.html", context)
 
 
 @role_required(Role.REVIEWER)

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
@@ -23,7 +23,7 @@ from curation.review import NothingToUndo, Refused, Stale, Ticket, decide, redo,
 from curation.review_forms import LATER_CHOICES, LeaveForm, UndoForm, VerdictForm, valid
 from curation.views.files import text_file
 from curation.views.opinions import resolve_page
-from curation.views.stage import frame, on, person, row_of
+from curation.views.stage import frame, on, person, row_of, stage_page
 from curation.views.trail import keep_trail, trail_of
 
 _ANSWERS = """
@@ -44,7 +44,7 @@ def queue(request: HttpRequest, project: Project) -> HttpResponse:
     if slot := next_slot(project, user):
         return redirect("review_exchange", project.slug, slot.exchange_id)
     context = {"standing": standing(project, user), "drafts": drafts_in(project, user)[:20]}
-    return render(request, "review/empty.html", frame(project, user) | context)
+    return stage_page(request, "review/empty.html", frame(project, user) | context)
 
 
 @role_required(Role.VIEWER)
@@ -257,8 +257,8 @@ def _row_page(
     if is_ahead:
         now = context["progress"]
         context["progress"] = replace(now, today=now.today + 1, left=max(now.left - 1, 0))
-        return render(request, "review/row.html", context)
-    response = render(request, "review/row.html", context | (refused or {}), status=422 if refused else 200)
+        return stage_page(request, "review/row.html", context)
+    response = stage_page(request, "review/row.html", context | (refused or {}), status=422 if refused else 200)
     keep_trail(response, project, trail)
     return response
 
@@ -308,4 +308,4 @@ def _stale_page(
         "reading": read(project, row),
         "opened_at": time.time(),
     }
-    return render(request, "review/stale.html", context, status=409)
+    return stage_page(request, "review/stale.html", context, status=409)

@@ -4,7 +4,8 @@ import uuid
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
+from django.utils.cache import patch_vary_headers
 
 from curation.claims import next_slot
 from curation.models import Exchange, Project, Review, ReviewSlot, User
@@ -85,6 +86,15 @@ def frame(project: Project, user: User) -> dict[str, Any]:
         "undo_action": uuid.uuid4(),
         "redo_action": uuid.uuid4(),
     }
+
+
+def stage_page(request: HttpRequest, template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
+    """A page of the queue; its script, which says `X-Stage`, gets the stage without what stands around it."""
+    around = "review/_alone.html" if "X-Stage" in request.headers else "base.html"
+    response = render(request, template, context | {"around": around}, status=status)
+    # Else the way back in a browser's history could show what only the script was answered.
+    patch_vary_headers(response, ["X-Stage"])
+    return response
 
 
 def _has_redo(verdicts: list[Review]) -> bool:

@@ -74,7 +74,7 @@ async function fetchAhead() {
   const form = document.querySelector("#verdict[data-ahead]");
   if (form === null || isBusy) return;
   try {
-    const response = await fetch(form.dataset.ahead);
+    const response = await fetch(form.dataset.ahead, { headers: { "X-Stage": "ahead" } });
     if (response.status !== 200) return;
     const found = new DOMParser().parseFromString(await response.text(), "text/html").getElementById("stage");
     if (found !== null && form.isConnected) ahead = { of: form, stage: found };

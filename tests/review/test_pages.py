@@ -301,6 +301,8 @@ def test_the_pages_script_gets_the_next_row_in_one_answer(at, project, ana):
     assert answer.status_code == 200
     assert answer["Content-Location"] == reverse("review_exchange", args=[project.slug, rows[0].pk])
     assert "Question 1" in answer.content.decode()
+    assert '<header class="top">' not in answer.content.decode()  # what stands around the stage stays as it is
+    assert "X-Stage" in answer["Vary"]
     assert ReviewSlot.objects.get(exchange=rows[0]).reviewer == ana
     assert browser.client.post(path, form, headers={"X-Stage": "next"}).status_code == 200  # the same press once more
     assert Review.objects.count() == 1

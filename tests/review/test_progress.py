@@ -69,7 +69,7 @@ def test_many_beyond_a_thousand_are_all_counted(project, ana):
     row = ask(project, "Where?")
     with connection.cursor() as cursor:
         cursor.execute(MANY.replace("now() - interval '30 days' +", "now() + 0 *"), [project.pk, row.pk, ana.pk])
-    assert today(project, ana) == (10_000, True)
+    assert today(project, ana) == (20_000, True)
 
 
 def test_what_can_be_undone_is_found_behind_whatever_was_undone_since(project, ana, give):
@@ -97,3 +97,24 @@ def test_no_statement_reads_all_that_was_ever_decided(project, ana, give):
             cursor.execute(f"EXPLAIN {statement}")
             plan = "\n".join(line for (line,) in cursor.fetchall())
             assert "Seq Scan on curation_review " not in plan, f"{statement}\n{plan}"
+
+
+def test_what_was_counted_of_a_long_day_is_not_counted_anew(project, ana, give, monkeypatch):
+    monkeypatch.setattr("curation.queue.TODAY_COUNTED", 2)
+    rows = ask_many(project, 8)
+    for row in rows[:4]:
+        give(row, ana, "included")
+    assert today(project, ana) == (4, True)
+    with CaptureQueriesContext(connection) as asked:
+        assert today(project, ana) == (4, True)
+    (kept,) = [query["sql"] for query in asked if "counted" in query["sql"]]
+    newest = Review.objects.order_by("created_at").last()
+    assert newest.created_at.isoformat(" ") in kept  # from there on, and not from midnight
+    undo(project, ana)
+    undo(project, ana)
+    assert today(project, ana) == (2, True)
+    redo(project, ana)
+    for row in rows[4:]:
+        give(row, ana, "excluded")
+    assert today(project, ana) == (7, True)
+    assert today(project, ana) == (7, True)
