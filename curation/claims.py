@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -11,38 +11,35 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from .models import Exchange, Project, ReviewSlot, Takeover, User
-from .order import Order, order_of
+from .order import order_of
 
 logger = logging.getLogger(__name__)
 HELD_FOR = timedelta(minutes=5)
-# `id = (… LIMIT 1)` and not `id IN (…)`: the planner may run the latter more than once and claim two.
-# `count(*) = 0` and not NOT EXISTS: the anti join would read the whole table for a reviewer without history. FILTER and
-# not WHERE: else the planner may look among all rows the reviewer ever decided, for each row it considers.
+Place = tuple[str, str]  # a condition on a slot `s`, and the order in which those that meet it are taken
+# `id = (… LIMIT 1)` and not `id IN (…)`: the planner may run the latter more than once and claim two. Of several places
+# a later one is looked into only where those before it are empty.
 _CLAIM = """
 UPDATE curation_reviewslot
    SET claim_token = CASE WHEN reviewer_id = %(me)s AND claimed_until > statement_timestamp()
                           THEN claim_token ELSE %(token)s END,
        reviewer_id = %(me)s, claimed_until = statement_timestamp() + interval '5 minutes'
- WHERE id = (SELECT s.id FROM curation_reviewslot s
-              WHERE s.done_at IS NULL AND {where}
-                AND (s.meant_for_id IS NULL OR s.meant_for_id = %(me)s)
-                AND (SELECT count(*) FILTER (WHERE o.reviewer_id = %(me)s) FROM curation_reviewslot o
-                      WHERE o.exchange_id = s.exchange_id AND o.id <> s.id) = 0
-              ORDER BY {order} LIMIT 1 FOR UPDATE OF s SKIP LOCKED)
+ WHERE id = COALESCE({places})
 RETURNING *, (SELECT o.kind FROM curation_revieworder o
                 WHERE o.project_id = curation_reviewslot.project_id AND o.user_id = %(me)s) AS order_kind,
              (SELECT o.sample_percent FROM curation_revieworder o
                 WHERE o.project_id = curation_reviewslot.project_id AND o.user_id = %(me)s) AS order_percent
 """
 # Where the claim would look, without taking anything.
-_PEEK = """
-SELECT s.* FROM curation_reviewslot s
+_PEEK = "SELECT * FROM curation_reviewslot WHERE id = COALESCE({places})"
+# `count(*) = 0` and not NOT EXISTS: the anti join would read the whole table for a reviewer without history. FILTER and
+# not WHERE: else the planner may look among all rows the reviewer ever decided, for each row it considers.
+_PLACE = """(SELECT s.id FROM curation_reviewslot s
  WHERE s.done_at IS NULL AND {where}
    AND (s.meant_for_id IS NULL OR s.meant_for_id = %(me)s)
    AND (SELECT count(*) FILTER (WHERE o.reviewer_id = %(me)s) FROM curation_reviewslot o
          WHERE o.exchange_id = s.exchange_id AND o.id <> s.id) = 0
- ORDER BY {order} LIMIT 1
-"""
+ ORDER BY {order} LIMIT 1 {lock})"""
+_LOCKED = "FOR UPDATE OF s SKIP LOCKED"
 _FREE = "(s.claimed_until IS NULL OR s.claimed_until < statement_timestamp() OR s.reviewer_id = %(me)s)"
 _OF_PROJECT = "s.project_id = %(project)s"
 _MINE = f"{_OF_PROJECT} AND s.reviewer_id = %(me)s AND s.claimed_until > statement_timestamp()"
@@ -69,36 +66,22 @@ def _first(
     project: Project,
     user: User,
     after: ReviewSlot | None,
-    find: Callable[[str, str, dict[str, Any]], ReviewSlot | None],
+    find: Callable[[Sequence[Place], dict[str, Any]], ReviewSlot | None],
 ) -> ReviewSlot | None:
     order = order_of(project, user)
     values: dict[str, Any] = {"project": project.pk, "me": user.pk, "share": order.share}
-    if after is not None:
-        values |= {name: getattr(after, name) for name in ("priority", "seen_count", "draw")} | {"after": after.pk}
-    for where, by in _places(order, has_after=after is not None):
-        if slot := find(where, by, values):
-            return slot
-    return None
-
-
-def _places(order: Order, has_after: bool) -> Iterator[tuple[str, str]]:
-    """Where to look for a free row, best place first."""
     waiting = f"{_WAITING} AND {order.only}"
-    if has_after:
-        yield f"{_DUE} AND s.id <> %(after)s", "s.not_before"
-        yield f"{waiting} AND {order.beyond}", order.by
-    else:
-        yield _MINE, "s.claimed_until DESC"
-        yield _DUE, "s.not_before"
-    yield waiting, order.by
-    if has_after:
-        yield _DUE, "s.not_before"
+    if after is None:
+        return find([(_MINE, "s.claimed_until DESC"), (_DUE, "s.not_before"), (waiting, order.by)], values)
+    values |= {name: getattr(after, name) for name in ("priority", "seen_count", "draw")} | {"after": after.pk}
+    below = [(f"{_DUE} AND s.id <> %(after)s", "s.not_before"), (f"{waiting} AND {order.beyond}", order.by)]
+    return find(below, values) or find([(waiting, order.by), (_DUE, "s.not_before")], values)
 
 
 def hold(exchange: Exchange, user: User) -> ReviewSlot | None:
     """Claim this row's open slot, or make an own claim last longer. None when another has it or nothing is open."""
-    mine_first = "s.reviewer_id IS DISTINCT FROM %(me)s, s.position"
-    return _claim(f"s.exchange_id = %(exchange)s AND {_FREE}", mine_first, {"exchange": exchange.pk, "me": user.pk})
+    place = f"s.exchange_id = %(exchange)s AND {_FREE}", "s.reviewer_id IS DISTINCT FROM %(me)s, s.position"
+    return _claim([place], {"exchange": exchange.pk, "me": user.pk})
 
 
 @transaction.atomic
@@ -149,12 +132,16 @@ def first_slot(exchange: Exchange) -> ReviewSlot:
     return slots.order_by(F("done_at").desc(nulls_first=True), "position")[0]
 
 
-def _look(where: str, order: str, values: dict[str, Any]) -> ReviewSlot | None:
-    sql = _PEEK.format(where=where, order=order)  # constants of this module, as in _claim
+def _look(places: Sequence[Place], values: dict[str, Any]) -> ReviewSlot | None:
+    sql = _PEEK.format(places=_in_turn(places, ""))
     return next(iter(ReviewSlot.objects.raw(sql, values)), None)
 
 
-def _claim(where: str, order: str, values: dict[str, Any]) -> ReviewSlot | None:
-    # Both parts are constants of this module; whatever comes from outside is a parameter.
-    sql = _CLAIM.format(where=where, order=order)
+def _claim(places: Sequence[Place], values: dict[str, Any]) -> ReviewSlot | None:
+    sql = _CLAIM.format(places=_in_turn(places, _LOCKED))
     return next(iter(ReviewSlot.objects.raw(sql, values | {"token": uuid.uuid4()})), None)
+
+
+def _in_turn(places: Sequence[Place], lock: str) -> str:
+    # All of it are constants of this module and of `order`; whatever comes from outside is a parameter.
+    return ", ".join(_PLACE.format(where=where, order=by, lock=lock) for where, by in places)

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from curation.claims import bring_back, first_slot, hold, next_slot, peek, release, taken_from
 from curation.drafts import draft_of, drafts_in, save_draft
-from curation.models import Answer, Exchange, Project, ReviewSlot, Takeover, User
+from curation.models import Answer, Exchange, Project, Review, ReviewSlot, Takeover, User
 from curation.opinions import history, may_resolve
 from curation.permissions import Role, role_required
 from curation.queue import standing
@@ -76,28 +76,26 @@ def verdict(request: HttpRequest, project: Project, exchange_id: int, verb: str)
     """Include, exclude or later; then the next row. 422 with the reason, 409 with both states, the typed text kept."""
     if request.method != "POST":  # a log-in in between comes back as a GET
         return redirect("review_exchange", project.slug, exchange_id)
-    row = row_of(project, exchange_id)
     form = valid(VerdictForm(request.POST))
-    slot = get_object_or_404(ReviewSlot, pk=form["slot"], exchange=row)
+    slot = get_object_or_404(ReviewSlot, pk=form["slot"], exchange=exchange_id, project=project)
     ticket = Ticket(
         exchange_id, form["version"], slot.pk, form["token"], form["action"], form["via"], seconds(form["opened_at"])
     )
     reasons = [reason for reason in project.reasons if reason in request.POST.getlist("reason")]
     more = {"later": form["later"]} if form["later"] else {}
 
-    def give(target: str | None) -> None:
-        decide(project, person(request), verb, ticket, target=target, reasons=reasons, **more)
+    def give(target: str | None) -> Review:
+        return decide(project, person(request), verb, ticket, target=target, reasons=reasons, **more)
 
-    return given(request, project, row, slot, ticket, give, verb=verb, typed=form["target"], reasons=reasons)
+    return given(request, project, slot, ticket, give, verb=verb, typed=form["target"], reasons=reasons)
 
 
 def given(
     request: HttpRequest,
     project: Project,
-    row: Exchange,
     slot: ReviewSlot,
     ticket: Ticket,
-    give: Callable[[str | None], None],
+    give: Callable[[str | None], Review],
     *,
     verb: str,
     typed: str | None,
@@ -106,15 +104,16 @@ def given(
     """What a verdict answers: the next row, or why it was not taken, and then the text is kept as a draft."""
     user = person(request)
     try:
-        give(typed)
+        review = give(typed)
     except Refused as refusal:
+        row = row_of(project, ticket.exchange_id)
         _keep(project, user, row, typed, ticket.version)
         refused = {"fault": str(refusal), "reasons": reasons, "refused": "" if refusal.faults else verb}
         return _row_page(request, project, row, typed=typed, refused=refused)
     except Stale as stale:
-        _keep(project, user, row, typed, ticket.version)
+        _keep(project, user, stale.exchange, typed, ticket.version)
         return _stale_page(request, project, stale, verb=verb, typed=typed)
-    if row.state == Exchange.State.AWAITING:
+    if review.state_before == Exchange.State.AWAITING:
         return redirect("review_resolve", project.slug)
     return _on(request, project, after=slot)
 

@@ -72,21 +72,26 @@ def look(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
 def accept(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """Include the row with the proposal, as any verdict does; then the next row."""
     repair = _mine(request, project, pk)
-    row = row_of(project, repair.exchange_id)
     if repair.proposal is None or (repair.outcome and repair.outcome != Repair.Outcome.ACCEPTED):
         messages.info(request, "This proposal is decided already.")
-        return _back(project, row.pk)
+        return _back(project, repair.exchange_id)
     form = valid(VerdictForm(request.POST))
-    slot = get_object_or_404(ReviewSlot, pk=form["slot"], exchange=row)
+    slot = get_object_or_404(ReviewSlot, pk=form["slot"], exchange=repair.exchange_id)
     # The state it was made for, not the page's: what was decided since must not be overwritten unseen.
     ticket = Ticket(
-        row.pk, repair.exchange_version, slot.pk, form["token"], form["action"], form["via"], seconds(form["opened_at"])
+        repair.exchange_id,
+        repair.exchange_version,
+        slot.pk,
+        form["token"],
+        form["action"],
+        form["via"],
+        seconds(form["opened_at"]),
     )
 
-    def give(_target: str | None) -> None:
-        repairs.accept(repair, person(request), ticket)
+    def give(_target: str | None) -> Review:
+        return repairs.accept(repair, person(request), ticket)
 
-    return given(request, project, row, slot, ticket, give, verb=Review.Verb.INCLUDED, typed=repair.proposal)
+    return given(request, project, slot, ticket, give, verb=Review.Verb.INCLUDED, typed=repair.proposal)
 
 
 @require_POST

@@ -108,7 +108,7 @@ def test_the_claim_reads_the_index_of_open_slots(project, ana, django_assert_num
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "slot_open" in plan
     assert "Seq Scan" not in plan
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(2):
         next_slot(project, ana)
 
 
