@@ -23,7 +23,7 @@ COUNTED_ANEW = 1_000
 COUNTED_EVERY = 10  # seconds
 # So many verdicts of today are counted anew for a page; of more, what was counted is kept for so many seconds.
 TODAY_COUNTED = 200
-TODAY_ANEW = 300
+TODAY_ANEW = 60
 PAUSE = timedelta(minutes=5)
 
 
