@@ -26,18 +26,10 @@ SHARED = Path("/var/lib/curation")
 # The builtin provider folds case alike on every system, also under LANG=C, which citext relies on.
 _INITDB = ["-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--locale-provider=builtin"]
 _INITDB += ["--builtin-locale=C.UTF-8", "--no-instructions"]
-
-
-def _set(*settings: str) -> list[str]:
-    return [word for setting in settings for word in ("-c", setting)]
-
-
 # Trust authentication is acceptable only because the socket's folder is closed to other accounts.
-_SERVER = _set("listen_addresses=", "unix_socket_permissions=0700", "log_line_prefix=%m [%p] ")
-# For databases that are thrown away: nothing has to outlive a crash, and nothing grows large.
-THROWAWAY = _set("fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=128MB")
-_CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
-_MIB = 1024 * 1024
+_SERVER = ["-c", "listen_addresses=", "-c", "unix_socket_permissions=0700", "-c", "log_line_prefix=%m [%p] "]
+# For databases that are thrown away: nothing has to outlive a crash.
+THROWAWAY = ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 
@@ -59,11 +51,9 @@ class Postgres:
         return f"postgresql://{USER}@/{DATABASE}?host={quote(str(self._socket))}"
 
     def service(self) -> Service:
-        places = ["-D", str(self._data), "-k", str(self._socket)]
-        memory = _set(f"shared_buffers={buffers_for(_memory())}MB")
         return Service(
             name="postgres",
-            argv=[self._program("postgres"), *places, *_SERVER, *memory, *self._options],
+            argv=[self._program("postgres"), "-D", str(self._data), "-k", str(self._socket), *_SERVER, *self._options],
             environment=_ENVIRONMENT,
             folder="/",
             account=self._account,
@@ -117,20 +107,6 @@ class Postgres:
             reason = f"{words[0]} failed; the whole story is in {self._log_file}, which ends:\n{tail(self._log_file)}"
             raise StartError(f"Postgres could not be set up: {reason}")
         return done.stdout
-
-
-def buffers_for(memory: int) -> int:
-    """MiB of `memory` bytes that Postgres keeps pages in: an eighth, since the application and its trainer live beside
-    it, but no less than Postgres' own default and no more than helps.
-    """
-    return min(max(memory // 8 // _MIB, 128), 1024)
-
-
-def _memory() -> int:
-    """The machine's in bytes, or what its container may use."""
-    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    limit = _CONTAINER_LIMIT.read_text().strip() if _CONTAINER_LIMIT.exists() else ""
-    return min(machine, int(limit)) if limit.isdigit() else machine
 
 
 def remove(folder: Path) -> None:
