@@ -12,7 +12,7 @@ from psycopg import pq
 log = logging.getLogger(__name__)
 
 _RECONNECT = 1.0  # seconds
-_PATIENCE = 0.1  # seconds a call waits for a database that does not answer, once until it answers again
+_PATIENCE = 0.5  # seconds a call waits for a database that does not answer, once until it answers again
 
 
 class Listener:
@@ -128,6 +128,12 @@ class Listener:
             self._send()
 
     def _give_up_waiting(self) -> None:
+        waited_for = self._under_way
+        if self._connection is not None:
+            # Where it was the loop that was held up, its timers come before the answer that lies there to be read.
+            self._readable(self._connection.pgconn)
+        if self._under_way is not waited_for:
+            return
         self._is_slow = True
         _let_go([*self._under_way, *self._next])
         self._next = []
