@@ -185,7 +185,7 @@ def _fill(project: Any, present: int, count: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0")
         # The indexes of the search are by far the dearest, and are built at once after the load.
-        cursor.execute("DROP INDEX exchange_words, exchange_letters")
+        cursor.execute("DROP INDEX search_words, search_letters")
         cursor.execute(_FILL, {"words": WORDS})
         for first in range(present + 1, count + 1, 50_000):
             last = min(first + 49_999, count)
@@ -208,9 +208,10 @@ def _people() -> list[int]:
 def _index(cursor: Any) -> None:
     from pathlib import Path
 
-    sql = (Path("curation/migrations/sql/search.sql")).read_text()
+    sql = Path("curation/migrations/sql/search_beside.sql").read_text()
     cursor.execute("SET maintenance_work_mem = '512MB'")
-    cursor.execute(sql[sql.index("CREATE INDEX") :])
+    cursor.execute("TRUNCATE curation_searchdue, curation_searchtext")
+    cursor.execute(sql[sql.index("INSERT INTO") : sql.index("-- Whoever makes")])
 
 
 def _project() -> Any:

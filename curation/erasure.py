@@ -28,6 +28,8 @@ STATEMENTS = (
     "UPDATE curation_example SET body = '' WHERE exchange_id = ANY(%(rows)s)",
     "UPDATE curation_exchange SET user_prompt = 'Erased ' || id, messages = '[]', response = NULL, target = NULL, "
     "tools = NULL, answer_schema = NULL, version = version + 1 WHERE id = ANY(%(rows)s)",
+    # After the row itself: a copy that was just being made of it as it was is gone as well.
+    "DELETE FROM curation_searchtext WHERE exchange_id = ANY(%(rows)s)",
 )
 
 

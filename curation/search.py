@@ -9,15 +9,14 @@ from django.db.models import BooleanField, Exists, OuterRef, Q, QuerySet
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce, Left
 
-from .models import Answer, Exchange, Project, ReviewSlot, RowRegion
+from .models import Answer, Exchange, Project, ReviewSlot, RowRegion, SearchText
 
 COUNTED = 10_000
 EXCERPT = 160
-# Written as the indexes exchange_words and exchange_letters have it.
-_TEXTS = "curation_exchange.user_prompt::text, COALESCE(curation_exchange.target, curation_exchange.response)"
-_WORDS = f"curation_words({_TEXTS}) @@ websearch_to_tsquery('simple', %s)"
-_LETTERS = f"curation_letters({_TEXTS}) ILIKE %s"
-_ALIKE = f"%s <%% curation_letters({_TEXTS})"
+# Written as the indexes search_words and search_letters have it.
+_WORDS = "curation_words(prompt, answer) @@ websearch_to_tsquery('simple', %s)"
+_LETTERS = "curation_letters(prompt, answer) ILIKE %s"
+_ALIKE = "%s <%% curation_letters(prompt, answer)"
 LEAST_LETTERS = 3  # an index of three-letter pieces finds nothing shorter
 
 
@@ -55,7 +54,7 @@ def find(project: Project, filters: Filters) -> QuerySet[Exchange]:
     """The rows, without their bodies, the newest first."""
     rows = project.exchanges.without_bodies().filter(_columns(filters)).order_by("-pk")
     if filters.q:
-        rows = rows.filter(_text(filters.q))
+        rows = rows.filter(_says(project, _text(filters.q)))
     if filters.model:
         rows = rows.filter(Exists(Answer.objects.filter(exchange=OuterRef("pk"), model=filters.model)))
     if filters.region:
@@ -71,7 +70,7 @@ def find(project: Project, filters: Filters) -> QuerySet[Exchange]:
 def find_alike(project: Project, filters: Filters) -> QuerySet[Exchange]:
     """Rows that hold something spelt nearly like what was searched, for when nothing holds it as it is."""
     rows = project.exchanges.without_bodies().filter(_columns(filters)).order_by("-pk")
-    return rows.filter(_condition(_ALIKE, filters.q))
+    return rows.filter(_says(project, Q(_condition(_ALIKE, filters.q))))
 
 
 def with_excerpts(rows: QuerySet[Exchange]) -> QuerySet[Exchange]:
@@ -96,6 +95,10 @@ def _columns(filters: Filters) -> Q:
         "last_seen_at__date__lte": filters.until,
     }
     return Q(**{name: value for name, value in wanted.items() if value not in (None, "")})
+
+
+def _says(project: Project, texts: Q) -> Q:
+    return Q(pk__in=SearchText.objects.filter(texts, project=project).values("exchange"))
 
 
 def _text(query: str) -> Q:

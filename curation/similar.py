@@ -28,15 +28,15 @@ SELECT {_COLUMNS} FROM curation_exchange e JOIN curation_family f ON f.id = e.fa
 WHERE e.project_id = %(project)s AND e.id <> %(row)s AND (f.id = %(family)s OR f.merged_into_id = %(family)s)
 ORDER BY (e.state IN ('included', 'excluded')) DESC, likeness DESC, e.id DESC LIMIT %(limit)s
 """  # noqa: S608 - constants above, values as parameters
-# Written as the index exchange_words has it. The inner LIMIT comes before any sorting.
+# Written as the index search_words has it. The inner LIMIT comes before any sorting.
 _SPELT_ALIKE = f"""
 SELECT * FROM (
     SELECT {_COLUMNS} FROM (
-        SELECT * FROM curation_exchange
-        WHERE project_id = %(project)s AND id <> ALL(%(known)s)
-          AND curation_words(user_prompt::text, COALESCE(target, response)) @@ to_tsquery('simple', %(words)s)
+        SELECT exchange_id FROM curation_searchtext
+        WHERE project_id = %(project)s AND exchange_id <> ALL(%(known)s)
+          AND curation_words(prompt, answer) @@ to_tsquery('simple', %(words)s)
         LIMIT %(candidates)s
-    ) e
+    ) t JOIN curation_exchange e ON e.id = t.exchange_id
 ) found
 WHERE likeness >= %(least)s ORDER BY likeness DESC, id DESC LIMIT %(limit)s
 """  # noqa: S608 - constants above, values as parameters

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from curation import indexing
 from curation.models import Exchange, LoggedCall, Project
 from curation.recording import Call, record
 
@@ -35,14 +36,18 @@ def call_of(project: Project, prompt: str, answer: str | None, *, messages: Sequ
 
 
 def ask(project: Project, prompt: str, answer: str | None = "It depends.", **more: Any) -> Exchange:
-    """One call, recorded; the exchange it belongs to."""
+    """One call, recorded and in the search; the exchange it belongs to."""
     call = call_of(project, prompt, answer, **more)
-    return Exchange.objects.get(pk=record([call])[call.id])
+    found = record([call])
+    indexing.catch_up()
+    return Exchange.objects.get(pk=found[call.id])
 
 
 def ask_many(project: Project, count: int, answer: str = "It depends.") -> list[Exchange]:
     """That many different prompts, oldest first."""
     calls = [call_of(project, f"Question {number}", answer) for number in range(1, count + 1)]
     ids = record(calls)
+    while indexing.catch_up():
+        pass
     rows = Exchange.objects.in_bulk([ids[call.id] for call in calls])
     return [rows[ids[call.id]] for call in calls]

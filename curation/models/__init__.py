@@ -16,6 +16,7 @@ from .prompts import PromptVariant
 from .review import Review, ReviewSlot
 from .routing import ModelAlias, Provider, SealedKeyUnreadable
 from .rows import SavedView
+from .searching import SearchDue, SearchText
 from .tags import Tag
 
 __all__ = [
@@ -49,6 +50,8 @@ __all__ = [
     "RowRegion",
     "SavedView",
     "SealedKeyUnreadable",
+    "SearchDue",
+    "SearchText",
     "Tag",
     "Takeover",
     "TypedPrice",

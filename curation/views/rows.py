@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from curation import assigning
+from curation import assigning, indexing
 from curation.bulk import counts
 from curation.forms import read_query
 from curation.models import BulkChange, BulkRow, Exchange, Project, ReviewSlot, SavedView, User
@@ -55,6 +55,7 @@ def index(request: HttpRequest, project: Project) -> HttpResponse:
         "has_more": len(rows) > ROWS_PER_PAGE,
         "is_first": before is None,
         "is_alike": is_alike,
+        "is_behind": bool(filters.q) and indexing.is_behind(project),
         "counted": COUNTED,
         "bulk": _just_done(project, _person(request), place["bulk"]),
         "verbs": VERBS,

@@ -34,7 +34,7 @@ def test_an_answer_that_lies_there_is_read_however_long_the_loop_was_held_up(com
         await asyncio.to_thread(_notify)
         fence = listener.fence()
         assert fence is not None
-        time.sleep(0.7)  # noqa: ASYNC251 - holding up the loop is the point; longer than a call waits
+        time.sleep(0.7)  # holds up the loop for longer than a call waits
         listener._give_up_waiting()  # what a loop does whose timers come before its sockets
         assert fence.done()
         assert len(changes) == 2

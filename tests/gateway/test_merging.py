@@ -15,7 +15,7 @@ from curation import recording
 from curation.gateway import merging
 from curation.gateway.frames import Kind, encode
 from curation.gateway.merging import Merger, Stopped
-from curation.models import Exchange, LoggedCall, Project
+from curation.models import Exchange, LoggedCall, Project, SearchText
 from curation.projects import create_project
 
 from .proxy import proxy_before_postgres
@@ -205,6 +205,7 @@ def test_the_recorder_can_be_asked_for_one_round(committed_db: None, tmp_path: P
     done = record_once(tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert LoggedCall.objects.filter(project=project).count() == 1
+    assert SearchText.objects.filter(project=project).count() == 1
 
 
 def test_only_one_recorder_works_on_a_spool(committed_db: None, tmp_path: Path):

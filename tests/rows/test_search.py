@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from curation import indexing
 from curation.attention import catch_up
 from curation.models import Project
 from curation.search import Filters, count, find, find_alike
@@ -45,6 +46,7 @@ def test_words_and_parts_of_them_in_prompt_and_answer(project, query, found):
 def test_what_a_person_wrote_is_searched_instead_of_what_was_captured(project, ana, give):
     row = ask(project, "When do you open?", "At nine.")
     give(row, ana, "included", target="At quarter past eight.")
+    indexing.catch_up()
     assert prompts(project, q="quarter") == ["When do you open?"]
     assert prompts(project, q="nine") == []
 

@@ -1,4 +1,4 @@
-"""Merge the gateway's spool into the database, for as long as this runs."""
+"""Merge the gateway's spool into the database, and rows into the search, for as long as this runs."""
 
 import fcntl
 import signal
@@ -9,9 +9,11 @@ from typing import Any, TextIO
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from curation import indexing
 from curation.gateway.merging import Merger, Stopped
 
 POLL_SECONDS = 0.05
+PRESSED = 500  # calls stored in one go: then the search has to wait
 
 
 class Command(BaseCommand):
@@ -31,11 +33,18 @@ class Command(BaseCommand):
             _take(lock)
             merger = Merger(folder, stopping)
             try:
-                merger.run_once()
-                while not options["once"] and not stopping.wait(POLL_SECONDS):
-                    merger.run_once()
+                _work(merger, stopping, options["once"])
             except Stopped:
                 return
+
+
+def _work(merger: Merger, stopping: threading.Event, is_once: bool) -> None:
+    while not stopping.is_set():
+        stored = merger.run_once()
+        indexed = indexing.catch_up_if_possible() if stored < PRESSED else 0
+        if is_once and not stored and not indexed:
+            return
+        stopping.wait(0 if indexed else POLL_SECONDS)
 
 
 def _take(lock: TextIO) -> None:
