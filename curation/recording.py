@@ -143,12 +143,13 @@ _COLUMNS = {
     "answer_schema": "text",
 }
 # Kept for the life of the connection: making tables for each batch would bloat the catalogue. Emptied also at the
-# start, for callers that have a transaction of their own around several batches.
+# start, for callers that have a transaction of their own around several batches. What waits here so shortly is not worth
+# compressing as long as it fits on a page.
 _STAGE = f"""
     CREATE TEMP TABLE IF NOT EXISTS curation_incoming (
         {", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())},
         prompt_key citext GENERATED ALWAYS AS (curation_prompt_key(user_prompt)) STORED
-    ) ON COMMIT DELETE ROWS;
+    ) WITH (toast_tuple_target = 8160) ON COMMIT DELETE ROWS;
     CREATE TEMP TABLE IF NOT EXISTS curation_asked (id uuid, exchange_id bigint, speaker uuid) ON COMMIT DELETE ROWS;
     CREATE TEMP TABLE IF NOT EXISTS curation_prompt (
         exchange_id bigint, speaker uuid, project_id bigint, family_keys bigint[], family_id bigint, split text,

@@ -21,7 +21,8 @@ WITH asked AS MATERIALIZED (
         ) AS speaker,
         (
             SELECT e.id FROM curation_exchange e
-            WHERE e.project_id = i.project_id AND e.context_digest = i.context_digest AND e.prompt_key = i.prompt_key
+            WHERE e.project_id = i.project_id AND e.prompt_hash = hashtextextended(i.prompt_key::text, 0)
+                AND e.context_digest = i.context_digest AND e.prompt_key = i.prompt_key
         ) AS exchange_id
     FROM curation_incoming i WHERE prompt_key IS NOT NULL
 ), made AS MATERIALIZED (

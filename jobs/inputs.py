@@ -159,7 +159,7 @@ def _store(draft: InputDraft, texts: list[str]) -> bool:
     before = draft.inputs.count()
     rows = [DraftedInput(draft=draft, text=text) for text in texts]
     DraftedInput.objects.bulk_create(rows, ignore_conflicts=True)
-    same = Exchange.objects.filter(project=draft.project, context_digest="", prompt_key=OuterRef("prompt_key"))
+    same = Exchange.objects.filter(project=draft.project).asked_as(OuterRef("prompt_key"))
     draft.inputs.filter(Exists(same)).delete()
     count = draft.inputs.count()
     return draft.keep(

@@ -3,12 +3,19 @@
 from typing import Any, Self
 
 from django.db import models
-from django.db.models import F, Func, Q
-from django.db.models.functions import Now
+from django.db.models import Expression, F, Func, OuterRef, Q, Value
+from django.db.models.functions import Cast, Now
 
 from .access import Project, User
 from .families import Family
 from .fields import CitextField
+
+
+def prompt_hash(key: Expression | F) -> Func:
+    """What a prompt key is looked up by first, a number of 64 bits."""
+    return Func(
+        *(Cast(key, models.TextField()), Value(0)), function="hashtextextended", output_field=models.BigIntegerField()
+    )
 
 
 class ExchangeQuerySet(models.QuerySet["Exchange"]):
@@ -18,6 +25,10 @@ class ExchangeQuerySet(models.QuerySet["Exchange"]):
 
     def included(self) -> Self:
         return self.filter(included__isnull=False)
+
+    def asked_as(self, key: OuterRef) -> Self:
+        """Whose prompt has that key, asked without any turns before it."""
+        return self.filter(context_digest="", prompt_hash=prompt_hash(key), prompt_key=key)
 
     def without_bodies(self) -> Self:
         """For lists: no column that may be a megabyte long."""
@@ -60,6 +71,13 @@ class Exchange(models.Model):
         output_field=CitextField(),
         db_persist=True,
     )
+    # Leads the unique index: a prompt is found by comparing numbers. Comparing citext folds both texts at each step of
+    # the way, which takes longer than all else about finding it.
+    prompt_hash = models.GeneratedField(
+        expression=prompt_hash(Func(F("user_prompt"), function="curation_prompt_key")),
+        output_field=models.BigIntegerField(),
+        db_persist=True,
+    )
     messages: Any = models.JSONField(help_text="The first call's messages: [{role, content, …}], system prompt too.")
     response = models.TextField(null=True, help_text="As captured; never overwritten.")
     target = models.TextField(null=True, blank=True, help_text="What should be answered, where that differs.")
@@ -94,7 +112,9 @@ class Exchange(models.Model):
     class Meta:
         ordering = ["-id"]
         constraints = [
-            models.UniqueConstraint(fields=["project", "context_digest", "prompt_key"], name="exchange_prompt_once"),
+            models.UniqueConstraint(
+                fields=["project", "prompt_hash", "context_digest", "prompt_key"], name="exchange_prompt_once"
+            ),
             models.CheckConstraint(
                 name="exchange_included_when_included",
                 condition=Q(state="included", included__isnull=False) | (~Q(state="included") & Q(included=None)),

@@ -84,7 +84,7 @@ class GenerationItemQuerySet(models.QuerySet["GenerationItem"]):
 
     def known_in(self, project: Project) -> Self:
         """Prompts the project has an answer for, as the database compares prompts."""
-        same = Exchange.objects.filter(project=project, context_digest="", prompt_key=OuterRef("prompt_key"))
+        same = Exchange.objects.filter(project=project).asked_as(OuterRef("prompt_key"))
         return self.filter(Exists(same))
 
 
