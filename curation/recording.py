@@ -143,8 +143,8 @@ _COLUMNS = {
     "answer_schema": "text",
 }
 # Kept for the life of the connection: making tables for each batch would bloat the catalogue. Emptied also at the
-# start, for callers that have a transaction of their own around several batches. What waits here so shortly is not worth
-# compressing as long as it fits on a page.
+# start, for callers that have a transaction of their own around several batches. What is here for a moment only is not
+# compressed as long as it fits on a page.
 _STAGE = f"""
     CREATE TEMP TABLE IF NOT EXISTS curation_incoming (
         {", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())},
