@@ -20,6 +20,8 @@ from .models import (
     ReviewSlot,
     RowRegion,
     SavedView,
+    SearchDue,
+    SearchText,
     Tag,
     Takeover,
 )
@@ -162,6 +164,26 @@ class RowRegionAdmin(HistoryAdmin):
     list_filter = [ProjectFilter, "region"]
     list_select_related = ["project"]
     ordering = ["-exchange"]
+    search_help_text = "The number of an exchange."
+
+
+@admin.register(SearchText)
+class SearchTextAdmin(HistoryAdmin):
+    keys = ("exchange",)
+    list_display = ["exchange_id", "project"]
+    list_filter = [ProjectFilter]
+    list_select_related = ["project"]
+    ordering = ["-exchange"]
+    search_help_text = "The number of an exchange."
+
+
+@admin.register(SearchDue)
+class SearchDueAdmin(HistoryAdmin):
+    keys = ("exchange",)
+    list_display = ["exchange_id", "project"]
+    list_filter = [ProjectFilter]
+    list_select_related = ["project"]
+    ordering = ["exchange"]
     search_help_text = "The number of an exchange."
 
 

@@ -1,13 +1,9 @@
 """Brings rows into the search a moment after they were stored, so that no call and no verdict waits for its indexes."""
 
-import logging
-
-from django.db import Error as DatabaseFailure
 from django.db import connection, transaction
 
 from .models import Project, SearchDue
 
-log = logging.getLogger(__name__)
 BATCH = 200  # rows; so long, some 50 ms, may a call have to wait for the recorder
 
 _TAKE = """
@@ -25,8 +21,8 @@ ON CONFLICT (exchange_id) DO UPDATE SET prompt = EXCLUDED.prompt, answer = EXCLU
 
 
 def catch_up() -> int:
-    """Bring the rows that wait longest into the search; how many it were, 0 when none waits. Any number may do this at
-    once.
+    """Bring the rows that wait longest into the search; how many it were, 0 when none waits. Any number of processes
+    may do this at once. Raises DatabaseError; then the rows go on waiting.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_TAKE, [BATCH])
@@ -34,16 +30,6 @@ def catch_up() -> int:
         if taken:
             cursor.execute(_COPY, [taken])
     return len(taken)
-
-
-def catch_up_if_possible() -> int:
-    """The same for who goes on without the database; then 0."""
-    try:
-        return catch_up()
-    except DatabaseFailure as error:
-        connection.close()
-        log.debug("no rows brought into the search: %s", error)
-        return 0
 
 
 def is_behind(project: Project) -> bool:

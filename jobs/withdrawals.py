@@ -7,6 +7,7 @@ import logging
 import uuid
 from collections.abc import Sequence
 
+from django.core.files.storage import default_storage
 from django.db import connection, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -24,6 +25,23 @@ from .providers.openai import Service
 
 log = logging.getLogger(__name__)
 MOST_ROWS = 1000
+# All that a row of a table made, also in copies of the draft: what repeats it, and what was not asked yet and is asked
+# no more. Answers that are rows of their own stay with them.
+_OF_TABLES = """
+WITH theirs AS (
+    SELECT g."table", i.row_number FROM jobs_generationitem i JOIN jobs_generation g ON g.id = i.generation_id
+    JOIN curation_exchange x ON x.project_id = g.project_id AND x.prompt_key = i.prompt_key
+    WHERE x.id = ANY(%(rows)s)
+    UNION
+    SELECT g."table", i.row_number FROM jobs_generationitem i JOIN jobs_generation g ON g.id = i.generation_id
+    WHERE i.exchange_id = ANY(%(rows)s)
+)
+UPDATE jobs_generationitem i SET prompt = 'Erased ' || i.id, variables = '{}',
+    status = CASE WHEN i.status IN ('draft', 'waiting', 'failed') THEN 'known' ELSE i.status END
+FROM jobs_generation g, theirs t
+WHERE g.id = i.generation_id AND g."table" = t."table" AND i.row_number = t.row_number
+    AND (i.exchange_id IS NULL OR i.exchange_id = ANY(%(rows)s))
+"""
 # The machines' part of an erasure; curation/erasure.py has the people's. It comes first: what a model wrote or was
 # shown as an input names no row, and is found by the prompt as long as that is there.
 STATEMENTS = (
@@ -35,7 +53,7 @@ STATEMENTS = (
     "UPDATE jobs_escrowanswer SET answer = NULL, error = 'Erased.' WHERE exchange_id = ANY(%(rows)s)",
     "UPDATE jobs_shadowanswer SET answer = NULL, error = 'Erased.' WHERE exchange_id = ANY(%(rows)s)",
     "UPDATE jobs_repair SET note = 'Erased.', answer = '', proposal = NULL WHERE exchange_id = ANY(%(rows)s)",
-    "UPDATE jobs_generationitem SET prompt = 'Erased ' || id, variables = '{}' WHERE exchange_id = ANY(%(rows)s)",
+    _OF_TABLES,
     "UPDATE jobs_draftedinput d SET text = 'Erased ' || d.id FROM jobs_inputdraft f, curation_exchange x WHERE "
     "f.id = d.draft_id AND x.id = ANY(%(rows)s) AND f.project_id = x.project_id AND d.prompt_key = x.prompt_key",
     "UPDATE jobs_inputdraft f SET examples = (SELECT COALESCE(jsonb_agg(shown), '[]') FROM jsonb_array_elements("
@@ -132,11 +150,22 @@ def _erase(withdrawal: Withdrawal) -> bool:
             words = "A row was included again, so nothing was erased. Exclude it, and withdraw it anew."
             withdrawal.settle(Withdrawal.Status.FAILED, words)
             return False
+        _remove_tables(withdrawal.project, rows)
         _erase_of_machines(rows)
         erase(withdrawal.project, rows)
     for export in held:
         exports.remove(export)
     return withdrawal.keep(erased_at=Now())
+
+
+def _remove_tables(project: Project, rows: list[int]) -> None:
+    """Uploaded tables that made one of these prompts, while the prompts still tell which. Who needs such a table again
+    uploads it without the person.
+    """
+    keys = Exchange.objects.filter(pk__in=rows).values("prompt_key")
+    made = Q(items__exchange__in=rows) | Q(items__prompt_key__in=keys)
+    for name in set(project.generations.filter(made).values_list("table", flat=True)):
+        default_storage.delete(name)
 
 
 def _erase_of_machines(rows: list[int]) -> None:

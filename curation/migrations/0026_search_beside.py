@@ -35,6 +35,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={"verbose_name": "waiting for the search", "verbose_name_plural": "waiting for the search"},
         ),
         migrations.CreateModel(
             name="SearchText",
@@ -61,6 +62,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={"verbose_name": "words in the search", "verbose_name_plural": "words in the search"},
         ),
         migrations.RunSQL(
             (SQL / "search_beside.sql").read_text(), reverse_sql=(SQL / "search_beside_reverse.sql").read_text()

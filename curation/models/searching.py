@@ -18,6 +18,9 @@ class SearchText(models.Model):
     prompt = models.TextField()
     answer = models.TextField()
 
+    class Meta:
+        verbose_name = verbose_name_plural = "words in the search"
+
     def __str__(self) -> str:
         return f"words of exchange {self.exchange_id}"
 
@@ -31,6 +34,9 @@ class SearchDue(models.Model):
     project = models.ForeignKey(
         Project, on_delete=models.CASCADE, db_index=False, db_constraint=False, related_name="+"
     )
+
+    class Meta:
+        verbose_name = verbose_name_plural = "waiting for the search"
 
     def __str__(self) -> str:
         return f"exchange {self.exchange_id} waits for the search"

@@ -26,7 +26,7 @@ HISTORY = {
     *["Quote", "Approval"],
     *["Watch", "Shadow", "ShadowAnswer", "Notice", "NoticeDelivery"],
     *["Escrow", "EscrowAnswer"],
-    *["Coverage", "RowRegion", "Pair"],
+    *["Coverage", "RowRegion", "Pair", "SearchText", "SearchDue"],
     *["MustPass", "Judgement", "Repair"],
     *["Moderation", "ModerationRun", "Withdrawal", "FileRemoval", "Taint", "Retirement"],
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 
 from curation import recording
 from curation.gateway import merging
@@ -206,6 +206,25 @@ def test_the_recorder_can_be_asked_for_one_round(committed_db: None, tmp_path: P
     assert (done.returncode, done.stderr) == (0, "")
     assert LoggedCall.objects.filter(project=project).count() == 1
     assert SearchText.objects.filter(project=project).count() == 1
+
+
+def test_calls_are_stored_while_the_search_cannot_take_rows(committed_db: None, tmp_path: Path):
+    project = create_project("unsearchable")
+    _run("ALTER TABLE curation_searchtext RENAME TO away")
+    try:
+        with running_recorder(tmp_path):
+            put(tmp_path / "spool", call(project))
+            eventually(lambda: LoggedCall.objects.filter(project=project).count() == 1)
+            eventually(lambda: "into the search" in (tmp_path / "recorder.log").read_text())
+            _run("ALTER TABLE away RENAME TO curation_searchtext")
+            eventually(lambda: SearchText.objects.filter(project=project).exists())
+    finally:
+        _run("ALTER TABLE IF EXISTS away RENAME TO curation_searchtext")
+
+
+def _run(statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
 
 
 def test_only_one_recorder_works_on_a_spool(committed_db: None, tmp_path: Path):

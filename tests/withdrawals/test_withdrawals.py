@@ -6,6 +6,7 @@ import uuid
 
 import pytest
 from django.apps import apps
+from django.core.files.base import ContentFile
 from django.db import models
 from django.urls import reverse
 from django.utils import timezone
@@ -14,10 +15,11 @@ from curation.datasets import freeze, verify
 from curation.erasure import STATEMENTS, erase
 from curation.models import Example, Exchange, Feedback, LoggedCall, Membership, MustPass, Review, Waiver
 from curation.recording import record
-from jobs import exports, readiness, withdrawals
+from jobs import exports, generations, readiness, withdrawals
 from jobs.latest import latest_of
-from jobs.models import Export, InputDraft, Judgement, RetrainingRun, Withdrawal
+from jobs.models import Export, Generation, InputDraft, Judgement, RetrainingRun, Withdrawal
 from jobs.needs import needs_of
+from jobs.tables import TableError
 from tests.asking import call_of
 from tests.machines import step
 from tests.provider_stub import refusal
@@ -153,6 +155,31 @@ def test_an_input_that_a_model_wrote_or_was_shown_goes_too(taught, owner, projec
     draft.refresh_from_db()
     assert draft.examples == ["Where is gate 4?"]
     assert [each.text for each in draft.inputs.order_by("pk")] == [kept.text, f"Erased {gone.pk}"]
+
+
+def test_a_table_that_made_its_prompt_goes_and_the_prompt_is_asked_no_more(taught, owner, project, provider, media):
+    holding, other = [
+        generations.draft(project, ContentFile(table.encode(), "asked.csv"), user=owner)
+        for table in ("asked\nQuestion 1?\nQUESTION 1?\nWhere is gate 4?\n", "asked\nWhere is gate 5?\n")
+    ]
+    for generation in (holding, other):
+        generations.write(generation, template="{{ asked }}")
+    copied = generations.copy(holding)
+    generations.write(copied, template="Please: {{ asked }}")
+    step(withdraw(taught, owner, is_erasure=True))
+    first, second, third = holding.items.order_by("position")
+    assert (first.prompt, first.variables, first.status) == (f"Erased {first.pk}", {}, "known")
+    assert (second.prompt, second.variables, second.status) == (f"Erased {second.pk}", {}, "repeated")
+    assert (third.prompt, third.status) == ("Where is gate 4?", "draft")
+    assert [item.status for item in copied.items.filter(prompt__startswith="Erased", variables={})] == [
+        "known",
+        "repeated",
+    ]
+    assert copied.items.get(prompt="Please: Where is gate 4?").status == "draft"
+    assert [row["asked"] for row in generations.first_rows(other, 5)] == ["Where is gate 5?"]
+    for generation in (holding, copied):
+        with pytest.raises(TableError, match="Upload it again"):
+            generations.first_rows(Generation.objects.get(pk=generation.pk), 5)
 
 
 def test_what_a_judge_said_is_blanked_and_its_score_stays(taught, owner, project, provider):

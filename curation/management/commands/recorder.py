@@ -1,19 +1,25 @@
 """Merge the gateway's spool into the database, and rows into the search, for as long as this runs."""
 
 import fcntl
+import logging
 import signal
 import threading
+import time
 from pathlib import Path
 from typing import Any, TextIO
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import Error as DatabaseFailure
+from django.db import connection
 
 from curation import indexing
 from curation.gateway.merging import Merger, Stopped
 
+log = logging.getLogger(__name__)
 POLL_SECONDS = 0.05
 PRESSED = 500  # calls stored in one go: then the search has to wait
+REST_SECONDS = 5.0  # before the search is tried again after a failure
 
 
 class Command(BaseCommand):
@@ -39,12 +45,31 @@ class Command(BaseCommand):
 
 
 def _work(merger: Merger, stopping: threading.Event, is_once: bool) -> None:
+    index = _Indexing()
     while not stopping.is_set():
         stored = merger.run_once()
-        indexed = indexing.catch_up_if_possible() if stored < PRESSED else 0
+        indexed = index.run_once() if stored < PRESSED else 0
         if is_once and not stored and not indexed:
             return
         stopping.wait(0 if indexed else POLL_SECONDS)
+
+
+class _Indexing:
+    """Rows come into the search when that is possible; calls are stored whether it is or not."""
+
+    def __init__(self) -> None:
+        self._rests_until = 0.0
+
+    def run_once(self) -> int:
+        if time.monotonic() < self._rests_until:
+            return 0
+        try:
+            return indexing.catch_up()
+        except DatabaseFailure as error:
+            connection.close()
+            self._rests_until = time.monotonic() + REST_SECONDS
+            log.warning("Rows cannot be brought into the search now: %s", str(error).partition("\n")[0])
+            return 0
 
 
 def _take(lock: TextIO) -> None:
