@@ -137,7 +137,8 @@ def rows(project: Project, administrator: User) -> SimpleNamespace:
     Disagreement.objects.create(exchange=made.exchange, model="ft:1", answer="Down.")
     Coverage.objects.create(project=project)
     RowRegion.objects.create(project=project, exchange=made.exchange, region=1)
-    SearchText.objects.create(project=project, exchange=made.exchange, prompt=PROMPT, answer="Upstairs.")
+    words = SearchText(project=project, exchange=made.exchange, prompt=PROMPT, answer="Upstairs.")
+    SearchText.objects.bulk_create([words], ignore_conflicts=True)  # where a recorder was faster
     second = Exchange.objects.create(
         project=project, user_prompt="And where do I park?", messages=[], response="Downstairs.", split="train",
         first_seen_at=now, last_seen_at=now,

@@ -24,7 +24,9 @@ def addresses(rows) -> list[str]:
     for model in admin.site._registry:
         if model._meta.app_label in ("curation", "jobs"):
             name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
-            found += [reverse(f"{name}_changelist"), reverse(f"{name}_change", args=[model._base_manager.first().pk])]
+            found.append(reverse(f"{name}_changelist"))
+            if row := model._base_manager.first():  # a recorder takes what is due for the search
+                found.append(reverse(f"{name}_change", args=[row.pk]))
     return found
 
 

@@ -107,7 +107,7 @@ def test_a_validation_share_is_put_aside_and_the_same_each_time(project, row):
     for number in range(80):
         row(f"Question {number}?", f"Answer {number}.")
     first = freeze(project).version
-    assert 8 < first.validation_count < 36
+    assert 0 < first.validation_count < 50  # each project draws its own
     assert first.train_count + first.validation_count == 80
     aside = set(first.examples.filter(split="validation").values_list("exchange", flat=True))
     row("One more?")

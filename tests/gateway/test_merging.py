@@ -205,7 +205,7 @@ def test_the_recorder_can_be_asked_for_one_round(committed_db: None, tmp_path: P
     done = record_once(tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert LoggedCall.objects.filter(project=project).count() == 1
-    assert SearchText.objects.filter(project=project).count() == 1
+    eventually(lambda: SearchText.objects.filter(project=project).count() == 1)  # the suite's recorder may be at it
 
 
 def test_calls_are_stored_while_the_search_cannot_take_rows(committed_db: None, tmp_path: Path):
