@@ -167,23 +167,13 @@ class RowRegionAdmin(HistoryAdmin):
     search_help_text = "The number of an exchange."
 
 
-@admin.register(SearchText)
-class SearchTextAdmin(HistoryAdmin):
+@admin.register(SearchText, SearchDue)
+class SearchAdmin(HistoryAdmin):
     keys = ("exchange",)
     list_display = ["exchange_id", "project"]
     list_filter = [ProjectFilter]
     list_select_related = ["project"]
     ordering = ["-exchange"]
-    search_help_text = "The number of an exchange."
-
-
-@admin.register(SearchDue)
-class SearchDueAdmin(HistoryAdmin):
-    keys = ("exchange",)
-    list_display = ["exchange_id", "project"]
-    list_filter = [ProjectFilter]
-    list_select_related = ["project"]
-    ordering = ["exchange"]
     search_help_text = "The number of an exchange."
 
 
